@@ -1,0 +1,42 @@
+"""A network intrusion detection engine: several processes over shared memory."""
+
+import hashlib
+import os
+import stat
+import tempfile
+from pathlib import Path
+
+__version__ = "0.1.0"
+
+
+def _fingerprint() -> str:
+    """Return 16 hex digits that change whenever any source file of the engine does."""
+    digest = hashlib.sha256()
+    root = Path(__file__).parent
+    for path in sorted(root.rglob("*.py")):
+        digest.update(str(path.relative_to(root)).encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _cache_home() -> Path:
+    """Return a folder of this user's own for compiled kernels (they are loaded as code)."""
+    wanted = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ml-defender"
+    for home in (wanted, Path(tempfile.gettempdir()) / f"ml-defender-{os.getuid()}"):
+        try:
+            home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError:
+            continue
+        status = home.stat()
+        foreign = status.st_uid != os.getuid() or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+        if not foreign and os.access(home, os.W_OK | os.X_OK):
+            return home
+    return Path(tempfile.mkdtemp(prefix="ml-defender-"))
+
+
+# numba recompiles a cached kernel only when the kernel's own file changes. Ours freeze offsets from
+# layouts.py and inline callees from other files: a stale cache would read the wrong bytes of shared
+# memory. So there is one cache folder per state of the sources, named before numba is imported.
+FINGERPRINT = _fingerprint()
+CACHE_HOME = _cache_home()
+os.environ["NUMBA_CACHE_DIR"] = str(CACHE_HOME / FINGERPRINT)

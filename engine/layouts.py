@@ -1,0 +1,372 @@
+"""Every byte the engine's processes share. Nothing is shared that is not here.
+
+Reading order: SEGMENT (how shared memory is recognised), RING (how two processes talk), the records
+they pass, then the flow table, which only its worker writes. `engine layout` prints these tables;
+LAYOUTS.rst is that output, and a test fails when the two differ.
+"""
+
+from engine.events import COUNTERS_MAX
+from engine.memory.layout import RECORD_LINE_BYTES, Field, Layout, Line, Word
+
+LINE_WORDS = RECORD_LINE_BYTES // 8
+
+SEGMENT = Layout(
+    "segment",
+    "First line of every shared-memory segment. The magic is written last, with release.",
+    (
+        Line(
+            "creator",
+            (
+                Word("magic", "-", "release", "SEGMENT_MAGIC once everything else is written"),
+                Word("fingerprint", "-", "fixed", "hash of the engine's sources"),
+                Word("kind", "-", "fixed", "what the segment holds: SEGMENT_KINDS"),
+                Word("number", "-", "fixed", "which of its kind: the worker's number"),
+                Word("bytes", "bytes", "fixed", "size of the whole segment"),
+                Word("owner", "pid", "fixed", "process that made it and will unlink it"),
+                Word("created_ns", "ns", "fixed", "wall clock when it was made"),
+            ),
+        ),
+    ),
+)
+SEGMENT_MAGIC = 0x4D4C2D4446443031
+SEGMENT_KINDS = ("statistics", "packets", "events", "rows", "table", "arena")
+
+# A sequence is the count of slots ever published (or consumed). It only grows and is never masked
+# in memory, so "full" (tail - head == capacity) and "empty" (tail == head) cannot be confused.
+RING = Layout(
+    "ring",
+    "A single-producer single-consumer ring; its slots follow.",
+    (
+        Line(
+            "creator",
+            (
+                Word("state", "-", "release", "life cycle, see rings/lifecycle.py"),
+                Word("capacity", "slots", "fixed", "a power of two"),
+                Word("slot_bytes", "bytes", "fixed", "size of a slot"),
+            ),
+        ),
+        Line(
+            "producer",
+            (
+                Word("tail", "sequence", "release", "slots published; next slot to write"),
+                Word("head_seen", "sequence", "private", "head as last loaded; a lower bound"),
+                Word(
+                    "control_published", "records", "relaxed", "packets: control records among them"
+                ),
+                Word(
+                    "watermark_lock", "sequence", "release", "events: odd while the two are written"
+                ),
+                Word("watermark_time", "ns", "relaxed", "events: time of the promised position"),
+                Word("watermark_reference", "-", "relaxed", "events: its frame reference"),
+            ),
+        ),
+        Line(
+            "consumer",
+            (
+                Word("head", "sequence", "release", "slots consumed; next slot to read"),
+                Word("tail_seen", "sequence", "private", "tail as last loaded; a lower bound"),
+                Word(
+                    "control_consumed", "records", "relaxed", "packets: control records among them"
+                ),
+            ),
+        ),
+    ),
+)
+
+_VLAN = Field("vlan", 12, "outermost VLAN id that is not 0; 0: none")
+_VERSION = Field("version6", 1, "1: IPv6")
+PACKET = Layout(
+    "packet",
+    "One parsed packet, capture to worker. header_length 0 marks a control record.",
+    (
+        Line(
+            "capture",
+            (
+                Word("time_ns", "ns", "record", "corrected clock"),
+                Word("source_high", "-", "record", "source address, upper 64 bits; IPv4: 0"),
+                Word("source_low", "-", "record", "source address, lower 64 (IPv4: 32) bits"),
+                Word("destination_high", "-", "record", "destination address, likewise"),
+                Word("destination_low", "-", "record", "destination address, likewise"),
+                Word("reference", "-", "record", "source number << 48 | offset of the IP header"),
+                Word(
+                    "lengths",
+                    "bytes",
+                    "record",
+                    "lengths and window",
+                    (
+                        Field("payload", 20, "payload length"),
+                        Field("header", 12, "IP and transport headers"),
+                        Field("captured", 16, "payload bytes in the capture"),
+                        Field("window", 16, "TCP window, unscaled"),
+                    ),
+                ),
+                Word(
+                    "key",
+                    "-",
+                    "record",
+                    "the rest of the key, and flags",
+                    (
+                        Field("source_port", 16, "or ICMP type"),
+                        Field("destination_port", 16, "or ICMP counterpart or code"),
+                        _VLAN,
+                        _VERSION,
+                        Field("fragment", 1, "a later fragment"),
+                        Field("mark", 1, "ICMP: one-way type; TCP: flags or window not captured"),
+                        Field("layer", 1, "an inner layer under packet.decapsulate = all"),
+                        Field("protocol", 8, "IANA number; in control records CONTROL_KINDS"),
+                        Field("flags", 8, "TCP flags, as in byte 13 of the header"),
+                    ),
+                ),
+            ),
+        ),
+    ),
+    RECORD_LINE_BYTES,
+)
+# Control records: time_ns and reference are a position. tick: nothing before it will follow. step:
+# the clock of source `destination_low` got correction `source_high` (was `source_low`). source_end:
+# the file is over (--separate). end: the run is over; its position is that of the last packet read.
+TICK, STEP, SOURCE_END, END = 1, 2, 3, 4
+CONTROL_KINDS = {"tick": TICK, "step": STEP, "source_end": SOURCE_END, "end": END}
+
+# Events: 128-byte slots. Kinds and their lengths in slots.
+EVENT_SLOT_BYTES = 128
+EVENT_SLOT_WORDS = EVENT_SLOT_BYTES // 8
+DELTA, FACT, RECORD = 1, 2, 3
+RECORD_SLOTS = 5
+CLASS_DELTA, CLASS_PANE, CLASS_PACKET, CLASS_TIMER, CLASS_STOP = range(5)
+RANK_FINAL, RANK_FACT, RANK_EARLY = range(3)
+REASONS = ("early", "idle", "active", "end", "forced", "lack_of_resources")
+IDLE, ACTIVE, ENDED, FORCED, EVICTED = 1, 2, 3, 4, 5  # IPFIX flowEndReason; 0 in early records.
+MARKS = (
+    "started",
+    "syn",
+    "answered",
+    "handshake",
+    "refused",
+    "upload",
+    "tls_named",
+    "tls_nameless",
+    "http",
+)
+_EVENT_HEAD = (
+    Word(
+        "head",
+        "-",
+        "record",
+        "what the event is",
+        (
+            Field("kind", 4, "DELTA, FACT or RECORD"),
+            Field("class", 4, "order class, SEMANTICS.rst"),
+            Field("rank", 4, "order rank"),
+            Field("reason", 4, "record: IPFIX flowEndReason, 0 early"),
+            Field("marks", 16, "delta, record: marks first true, MARKS from the lowest bit"),
+            Field("service", 8, "delta, record: service class"),
+            Field("ended", 4, "final: 1 ended, 2 proper, 4 first FIN or RST forward, 8 backward"),
+            Field("remainder", 1, "final: the remainder words count"),
+            Field("continued", 1, "record: the part continues another"),
+            Field("response", 1, "fact: QR bit"),
+            Field("code", 4, "fact: response code"),
+        ),
+    ),
+    Word("position_time", "ns", "record", "time of the position"),
+    Word("position_reference", "-", "record", "frame reference of the position"),
+)
+_EVENT_KEY = (
+    Word("initiator_high", "-", "record", "initiator address, upper 64 bits; IPv4: 0"),
+    Word("initiator_low", "-", "record", "initiator address, lower bits"),
+    Word("responder_high", "-", "record", "responder address, likewise"),
+    Word("responder_low", "-", "record", "responder address, likewise"),
+    Word(
+        "key",
+        "-",
+        "record",
+        "the rest of the key",
+        (
+            Field("initiator_port", 16, "or ICMP type"),
+            Field("responder_port", 16, "or ICMP counterpart or code"),
+            _VLAN,
+            _VERSION,
+            Field("mark", 1, "one-way ICMP"),
+            Field("protocol", 8, "IANA number"),
+        ),
+    ),
+)
+_INCREASE = (
+    Word("fwd_bytes", "bytes", "record", "packet lengths, forward"),
+    Word("bwd_bytes", "bytes", "record", "packet lengths, backward"),
+    Word("fwd_payload", "bytes", "record", "payload lengths, forward"),
+    Word("bwd_payload", "bytes", "record", "payload lengths, backward"),
+    Word("squares", "bytes^2", "record", "sum of squared packet lengths, both"),
+    Word(
+        "packets",
+        "packets",
+        "record",
+        "both",
+        (Field("fwd", 32, "forward"), Field("bwd", 32, "backward")),
+    ),
+    Word(
+        "data_rst",
+        "packets",
+        "record",
+        "two",
+        (Field("fwd_data", 32, "forward, with payload"), Field("rst", 32, "RST, both")),
+    ),
+    Word(
+        "impossible",
+        "packets",
+        "record",
+        "impossible flags",
+        (Field("fwd", 32, "forward"), Field("bwd", 32, "backward")),
+    ),
+)
+DELTA_EVENT = Layout(
+    "delta_event",
+    "What a flow added in a pane, worker to classifier. Its time is the end of that pane.",
+    (Line("worker", (*_EVENT_HEAD, *_EVENT_KEY, *_INCREASE)),),
+)
+FACT_EVENT = Layout(
+    "fact_event",
+    "One DNS message, worker to classifier. Its time is that of its position.",
+    (
+        Line(
+            "worker",
+            (
+                *_EVENT_HEAD,
+                Word("host_high", "-", "record", "sender of a query, receiver of an answer"),
+                Word("host_low", "-", "record", "likewise, lower bits"),
+                Word("name_hash", "-", "record", "fixed hash of the name"),
+                Word("parent_hash", "-", "record", "fixed hash of its last two labels"),
+                Word("version6", "-", "record", "1: the host's address is IPv6"),
+                Word(
+                    "classes", "bytes", "record", "40 counts of 8 bits by character class", count=5
+                ),
+            ),
+        ),
+    ),
+)
+FLOW_FEATURES = 83  # Features 0 to 81 and 92, in this order in a record.
+RECORD_EVENT = Layout(
+    "record_event",
+    "An early or final record, worker to classifier: five slots, the flow features as float32.",
+    (
+        Line(
+            "worker",
+            (
+                *_EVENT_HEAD,
+                *_EVENT_KEY,
+                Word("time_ns", "ns", "record", "record time, corrected clock"),
+                Word("first_ns", "ns", "record", "part's first packet, corrected clock"),
+                Word("last_ns", "ns", "record", "part's last packet, corrected clock"),
+                Word("start_ns", "ns", "record", "first packet, as stamped"),
+                Word("end_ns", "ns", "record", "last packet, as stamped"),
+                Word(
+                    "first_reference", "-", "record", "frame reference of the part's first packet"
+                ),
+                Word("sequence", "-", "record", "records of the part before this one"),
+                Word("valid_low", "-", "record", "validity bits of flow features 0 to 62"),
+            ),
+        ),
+        Line(
+            "worker",
+            (
+                Word("valid_high", "-", "record", "validity bits of flow features 63 to 82"),
+                Word("fwd_packets", "packets", "record", "of the part"),
+                Word("bwd_packets", "packets", "record", "of the part"),
+                Word("fwd_total_bytes", "bytes", "record", "of the part"),
+                Word("bwd_total_bytes", "bytes", "record", "of the part"),
+                Word("fwd_data_packets", "packets", "record", "of the part"),
+                Word("bwd_data_packets", "packets", "record", "of the part"),
+                *_INCREASE,
+            ),
+        ),
+        Line("worker", (Word("features_0", "float32", "record", "flow features", count=16),)),
+        Line("worker", (Word("features_1", "float32", "record", "flow features", count=16),)),
+        Line("worker", (Word("features_2", "float32", "record", "flow features", count=10),)),
+    ),
+)
+assert RECORD_EVENT.size_bytes == RECORD_SLOTS * EVENT_SLOT_BYTES
+assert DELTA_EVENT.size_bytes == FACT_EVENT.size_bytes == EVENT_SLOT_BYTES
+
+FEATURES = 142
+VALID_WORDS = 3  # 64 validity bits a word.
+TOP_FEATURES = 8
+ROW = Layout(
+    "row",
+    "A merged, scored record, classifier to recorder.",
+    (
+        Line("classifier", RECORD_EVENT.lines[0].words),
+        Line(
+            "classifier",
+            (
+                *RECORD_EVENT.lines[1].words[1:7],
+                Word("valid", "-", "record", "142 validity bits, low bit first", count=VALID_WORDS),
+                Word("score_threshold", "float32", "record", "score, then threshold of the label"),
+                Word(
+                    "verdict",
+                    "-",
+                    "record",
+                    "what the classifier decided",
+                    (
+                        Field("scored", 1, "the score counts"),
+                        Field("alert", 1, "an alert"),
+                        Field("label", 8, "number of the kind in the model card"),
+                        Field("top_count", 8, "features named below"),
+                    ),
+                ),
+                Word("top_features", "-", "record", "their indices, 8 bits each, most first"),
+                Word("top_weights", "float32", "record", "what each added to the score", count=4),
+            ),
+        ),
+        *(
+            Line("classifier", (Word(f"vector_{k}", "float32", "record", "features", count=16),))
+            for k in range(4)
+        ),
+        Line("classifier", (Word("vector_4", "float32", "record", "features", count=7),)),
+        Line("classifier", ()),
+    ),
+)
+
+STATISTICS = Layout(
+    "statistics",
+    "The run's own line; then two lines and the counters of each process (PROCESS).",
+    (
+        Line(
+            "supervisor",
+            (
+                Word("processes", "-", "fixed", "how many PROCESS records follow"),
+                Word("workers", "-", "fixed", "how many of them are workers"),
+                Word("stop", "-", "release", "0 run, 1 drain, 2 leave at once"),
+                Word("phase", "-", "relaxed", "0 starting, 1 running, 2 ended"),
+                Word("started_ns", "ns", "fixed", "wall clock at start"),
+                Word("sources", "-", "fixed", "how many sources the run reads"),
+                Word("source_bytes", "bytes", "fixed", "their size, where it is known"),
+            ),
+        ),
+    ),
+)
+RUN, DRAIN, LEAVE = 0, 1, 2
+PROCESS = Layout(
+    "process",
+    "One process of the run: its state and its counters, whose names are in events.py.",
+    (
+        Line(
+            "process",
+            (
+                Word("pid", "pid", "release", "0 until it runs"),
+                Word("state", "-", "release", "PROCESS_STATES"),
+                Word("heartbeat_ns", "ns", "relaxed", "monotonic clock of its last step"),
+                Word("cpu_ns", "ns", "relaxed", "CPU time of the process so far"),
+                Word("start_cpu_ns", "ns", "relaxed", "CPU time until it was ready"),
+                Word("time_ns", "ns", "relaxed", "corrected clock of what it last handled"),
+                Word("live", "flows", "relaxed", "worker: live flows"),
+                Word("progress", "bytes", "relaxed", "capture: bytes of the sources behind it"),
+            ),
+        ),
+        *(
+            Line("process", (Word(f"counters_{k}", "-", "relaxed", "events.py", count=16),))
+            for k in range(COUNTERS_MAX // 16)
+        ),
+    ),
+)
+PROCESS_STATES = ("absent", "starting", "running", "draining", "done")
+ABSENT, STARTING, RUNNING, DRAINING, DONE = range(5)

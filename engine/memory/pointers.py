@@ -1,0 +1,185 @@
+"""Raw pointers for leaf kernels, unaligned loads, prefetch.
+
+A function that LLVM does not inline pays an atomic increment and decrement per array argument, and
+each signed index of an array a test for negative. So an entry kernel takes arrays, turns them into
+pointers once, and its leaves take pointers. In Python a pointer *is* its array.
+
+Nothing here checks bounds: the caller has.
+"""
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.np import arrayobj
+
+from engine.memory.intrinsic import F32, F64, I8, I32, I64, twinned
+
+
+def address_of(context, builder, kind, value, index):
+    """Emit the address of element `index` of an array or pointer value (code generation only)."""
+    if isinstance(kind, types.CPointer):
+        return builder.gep(value, [index])
+    struct = arrayobj.make_array(kind)(context, builder, value)
+    return cgutils.get_item_pointer(
+        context, builder, kind, struct, [index], wraparound=False, boundscheck=False
+    )
+
+
+def _pointer_twin(array):
+    """Return the pointer to the first element of a 1-D contiguous array."""
+    return array
+
+
+def _shifted_twin(pointer, count):
+    """Return the pointer `count` elements further on."""
+    return pointer[count:]
+
+
+def _bytes_at_twin(address, size):
+    """Return the pointer to `size` readable bytes at a numeric address."""
+    if size == 0:
+        return np.zeros(0, np.uint8)
+    return np.ctypeslib.as_array(
+        (np.ctypeslib.ctypes.c_uint8 * int(size)).from_address(int(address))
+    )
+
+
+def _prefetch_twin(pointer, index):
+    """Ask for the line of element `index`; changes nothing."""
+
+
+def _float_bits_twin(bits):
+    """Return the float32 whose bits are the low 32 of `bits`."""
+    return np.array([int(bits) & 0xFFFFFFFF], np.uint32).view(np.float32)[0]
+
+
+@twinned(_pointer_twin)
+def pointer(typingctx, array):
+    """Define the cast."""
+
+    def codegen(context, builder, signature, args):
+        return context.make_array(signature.args[0])(context, builder, args[0]).data
+
+    return types.CPointer(array.dtype)(array), codegen
+
+
+@twinned(_shifted_twin)
+def shifted(typingctx, base, count):
+    """Define the addition."""
+
+    def codegen(context, builder, signature, args):
+        return builder.gep(args[0], [args[1]])
+
+    return base(base, types.int64), codegen
+
+
+@twinned(_bytes_at_twin)
+def bytes_at(typingctx, address, size):
+    """Define the cast."""
+
+    def codegen(context, builder, signature, args):
+        return builder.inttoptr(args[0], I8.as_pointer())
+
+    return types.CPointer(types.uint8)(types.int64, types.int64), codegen
+
+
+@twinned(_prefetch_twin)
+def prefetch(typingctx, base, index):
+    """Define the instruction: read, keep in all levels."""
+
+    def codegen(context, builder, signature, args):
+        place = builder.bitcast(builder.gep(args[0], [args[1]]), I8.as_pointer())
+        kind = ir.FunctionType(ir.VoidType(), [place.type, I32, I32, I32])
+        ask = builder.module.declare_intrinsic("llvm.prefetch", [place.type], kind)
+        builder.call(ask, [place, I32(0), I32(3), I32(1)])
+        return context.get_dummy_value()
+
+    return types.void(base, types.int64), codegen
+
+
+@twinned(_float_bits_twin)
+def float_of_bits(typingctx, bits):
+    """Define the cast."""
+
+    def codegen(context, builder, signature, args):
+        return builder.bitcast(builder.trunc(args[0], I32), F32)
+
+    return types.float32(types.int64), codegen
+
+
+def _loader(size: int, big_endian: bool):
+    """Return an intrinsic that loads `size` bytes at a byte offset, zero-extended to int64."""
+    order = "big" if big_endian else "little"
+
+    def twin(base, offset):
+        """Return the unsigned number at byte `offset` of a uint8 pointer (8 bytes: signed)."""
+        return int.from_bytes(base[offset : offset + size].tobytes(), order, signed=size == 8)
+
+    def define(typingctx, base, offset):
+        def codegen(context, builder, signature, args):
+            kind = ir.IntType(8 * size)
+            place = builder.gep(builder.bitcast(args[0], I8.as_pointer()), [args[1]])
+            value = builder.load(builder.bitcast(place, kind.as_pointer()))
+            value.align = 1
+            if big_endian and size > 1:
+                swap = builder.module.declare_intrinsic("llvm.bswap", [kind])
+                value = builder.call(swap, [value])
+            return builder.zext(value, I64) if size < 8 else value
+
+        return types.int64(base, types.int64), codegen
+
+    define.__name__ = f"load_u{8 * size}_{order}"
+    return twinned(twin)(define)
+
+
+load_u8 = _loader(1, False)
+load_u16 = _loader(2, False)
+load_u32 = _loader(4, False)
+load_u64 = _loader(8, False)
+load_u16_be = _loader(2, True)
+load_u32_be = _loader(4, True)
+load_u64_be = _loader(8, True)
+
+
+def _swapper(size: int):
+    """Return an intrinsic that reverses the low `size` bytes of an int64."""
+
+    def twin(value):
+        """Return the low bytes reversed, zero-extended (8 bytes: signed)."""
+        low = int(value) & ((1 << 8 * size) - 1)
+        return int.from_bytes(low.to_bytes(size, "little"), "big", signed=size == 8)
+
+    def define(typingctx, value):
+        def codegen(context, builder, signature, args):
+            kind = ir.IntType(8 * size)
+            swap = builder.module.declare_intrinsic("llvm.bswap", [kind])
+            low = builder.trunc(args[0], kind) if size < 8 else args[0]
+            swapped = builder.call(swap, [low])
+            return builder.zext(swapped, I64) if size < 8 else swapped
+
+        return types.int64(types.int64), codegen
+
+    define.__name__ = f"swap_u{8 * size}"
+    return twinned(twin)(define)
+
+
+swap_u16 = _swapper(2)
+swap_u32 = _swapper(4)
+swap_u64 = _swapper(8)
+
+
+def _microsecond_bits_twin(ns):
+    """Return the bits of float32(ns / 1000): rounding keeps order, so do minima and maxima."""
+    return int(np.float32(np.float64(int(ns)) / 1000.0).view(np.uint32))
+
+
+@twinned(_microsecond_bits_twin)
+def microsecond_bits(typingctx, ns):
+    """Define the conversion."""
+
+    def codegen(context, builder, signature, args):
+        us = builder.fdiv(builder.sitofp(args[0], F64), ir.Constant(F64, 1000.0))
+        return builder.zext(builder.bitcast(builder.fptrunc(us, F32), I32), I64)
+
+    return types.int64(types.int64), codegen

@@ -1,0 +1,31 @@
+"""What a run is to do, as every process of it knows it: inherited at start, never changed."""
+
+import secrets
+from dataclasses import dataclass, field
+
+from engine.config import Config
+
+
+def new_run_name() -> str:
+    """Return a name for a run that no other run has: it is part of its segments' names."""
+    return secrets.token_hex(6)
+
+
+@dataclass(frozen=True, slots=True)
+class RunPlan:
+    """A run. Source paths stand in the order of their source numbers; "-" is standard input."""
+
+    run: str
+    config: Config
+    sources: tuple[str, ...]
+    hash_key: tuple[int, int]  # Both halves, 0 <= half < 2**64.
+    workers: int
+    separate: bool = False  # One file after the other, nothing kept between them.
+    packets_max: int = 0  # Stop after reading that many packets; 0: no limit.
+    filter_code: bytes = b""  # Classic BPF, 8 bytes an instruction; empty: everything matches.
+    score: bool = True
+    facts: bool = True  # Off for flow features only: no facts, no digest.
+    digest: bool = False
+    rows: str = "alerts"  # What the recorder gets: none, alerts, finals, all.
+    folder: str | None = None  # Where files are written; None: alerts go to standard output.
+    flow_formats: tuple[str, ...] = field(default=())
