@@ -3,9 +3,9 @@
 Direction lines are addressed from their own first word, so that one kernel serves both.
 """
 
+from engine.layouts.table import ADDRESSES as ADDRESS_LAYOUT
 from engine.layouts.table import (
     ACTIVITY_BLOCK,
-    ADDRESS_BLOCK,
     BULK_BLOCK,
     FLOW_ROW,
     PANE_BLOCK,
@@ -16,6 +16,7 @@ from engine.layouts.table import (
 ROW_WORDS = FLOW_ROW.words
 BLOCK_WORDS = ACTIVITY_BLOCK.words
 LINE_WORDS = 8
+ADDRESS_WORDS = ADDRESS_LAYOUT.words
 SIDE_A = FLOW_ROW.index("packets_a")  # Direction line of A; that of B follows.
 REFERENCE_MASK = 0x1FFFFF  # A row or cold block number: 21 bits.
 
@@ -97,8 +98,7 @@ STATE = FLOW_ROW.index("state")
 NIBBLES = FLOW_ROW.index("nibbles")
 ACTIVITY_SHIFT = FLOW_ROW.shift("cold_flow", "activity")
 BULK_SHIFT = FLOW_ROW.shift("cold_flow", "bulk")
-ADDRESS_SHIFT = FLOW_ROW.shift("cold_flow", "address")
-PANE_SHIFT = FLOW_ROW.shift("cold_side", "pane")
+PANE_SHIFT = FLOW_ROW.shift("cold_flow", "pane")
 SPILL_SHIFT = FLOW_ROW.shift("cold_side", "spill_a")  # That of B is 21 bits further up.
 PAYLOAD_PACKETS_MASK = FLOW_ROW.mask("state", "payload_packets")
 PAYLOAD_BYTES_SHIFT = FLOW_ROW.shift("state", "payload_bytes")
@@ -124,7 +124,6 @@ BULK_SIDE_WORDS = BULK_BLOCK.index("bulks_b")
 BULKS, BULK_PACKETS, BULK_PAYLOAD, BULK_DURATION = (
     BULK_BLOCK.index(f"{what}_a") for what in ("bulks", "packets", "payload", "duration")
 )
-ADDRESS_B = ADDRESS_BLOCK.index("b_high")
 PANE_PACKETS = PANE_BLOCK.index("packets")
 PANE_BYTES = PANE_BLOCK.index("bytes_a")
 PANE_PAYLOAD = PANE_BLOCK.index("payload_a")

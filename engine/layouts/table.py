@@ -1,7 +1,7 @@
 """A worker's flow table: one segment of words, written by that worker only.
 
-Regions, in this order, each beginning on a 64-byte line: TABLE (control words), constants (flag
-counts, secrets), deadline counts, due list, deadline bytes, slots, rows, cold blocks, pane list.
+Regions, in this order, each beginning on a 64-byte line: TABLE (control words), flag constants, clock
+steps, deadline counts, due list, deadline bytes, slots, rows, addresses, cold blocks, pane list.
 A packet touches one slot and two lines of its row: the flow line and the line of its own direction.
 What few flows need lies in cold blocks of 64 bytes, taken from one pool on first use.
 
@@ -50,7 +50,7 @@ TABLE = Layout(
             _private("row_fresh", "rows", "rows ever used; those above are zero"),
             _private("cold_free", "block", "head of the list of free cold blocks"),
             _private("cold_fresh", "blocks", "cold blocks ever used"),
-            _private("cold_live", "blocks", "cold blocks in use"),
+            _private("cold_left", "blocks", "cold blocks not in use"),
         ),
         _line(
             Word("idle_ns", "ns", "fixed", "idle timeout; 0: off"),
@@ -63,16 +63,17 @@ TABLE = Layout(
             Word("rows", "rows", "fixed", "row capacity; row 0 stays empty"),
         ),
         _line(
-            Word("slots", "slots", "fixed", "slot capacity, twice the rows"),
+            Word("slots", "slots", "fixed", "slot capacity, one and a half times the rows"),
             Word("blocks", "blocks", "fixed", "cold block capacity; block 0 stays zero"),
             Word("counts_at", "words", "fixed", "where the deadline counts begin"),
             Word("due_at", "words", "fixed", "where the due list begins"),
             Word("bytes_at", "words", "fixed", "where the deadline bytes begin"),
             Word("slots_at", "words", "fixed", "where the slots begin"),
             Word("rows_at", "words", "fixed", "where the rows begin"),
-            Word("cold_at", "words", "fixed", "where the cold blocks begin"),
+            Word("addresses_at", "words", "fixed", "where the IPv6 addresses begin"),
         ),
         _line(
+            Word("cold_at", "words", "fixed", "where the cold blocks begin"),
             Word("panes_at", "words", "fixed", "where the pane list begins"),
             Word("steps_at", "words", "fixed", "where the clock steps begin"),
             _private("step_count", "steps", "clock steps seen of this run (source)"),
@@ -80,7 +81,6 @@ TABLE = Layout(
             _private("stop_count", "rows", "stop: rows to end; -1: not stopping"),
             _private("stop_ns", "ns", "stop: end of the last pane"),
             _private("hand", "rows", "eviction: row block to look at first"),
-            _private("source", "-", "separate: source number the table is at"),
         ),
         _line(
             Word("secrets", "-", "fixed", "key of the keyed hash", count=4),
@@ -202,13 +202,12 @@ FLOW_ROW = Layout(
                 "cold blocks; 0: none",
                 Field("activity", 21, "ACTIVITY_BLOCK"),
                 Field("bulk", 21, "BULK_BLOCK"),
-                Field("address", 21, "ADDRESS_BLOCK"),
+                Field("pane", 21, "PANE_BLOCK"),
             ),
             _word(
                 "cold_side",
                 "block",
                 "cold blocks; 0: none",
-                Field("pane", 21, "PANE_BLOCK"),
                 Field("spill_a", 21, "SPILL_BLOCK of A"),
                 Field("spill_b", 21, "SPILL_BLOCK of B"),
             ),
@@ -289,9 +288,9 @@ BULK_BLOCK = Layout(
     ),
     RECORD_LINE_BYTES,
 )
-ADDRESS_BLOCK = Layout(
-    "address_block",
-    "The addresses of an IPv6 flow.",
+ADDRESSES = Layout(
+    "addresses",
+    "The addresses of an IPv6 flow, in the place of its row's number.",
     (
         _line(
             _word("a_high", "-", "address A, upper 64 bits"),
@@ -300,7 +299,7 @@ ADDRESS_BLOCK = Layout(
             _word("b_low", "-", "address B, lower 64 bits"),
         ),
     ),
-    RECORD_LINE_BYTES,
+    32,
 )
 _LOW32 = "totals modulo 2^32"
 PANE_BLOCK = Layout(

@@ -114,7 +114,8 @@ def _loader(size: int, big_endian: bool):
 
     def twin(base, offset):
         """Return the unsigned number at byte `offset` of a uint8 pointer (8 bytes: signed)."""
-        return int.from_bytes(base[offset : offset + size].tobytes(), order, signed=size == 8)
+        number = base[offset : offset + size].tobytes()
+        return np.int64(int.from_bytes(number, order, signed=size == 8))
 
     def define(typingctx, base, offset):
         def codegen(context, builder, signature, args):
@@ -148,7 +149,7 @@ def _swapper(size: int):
     def twin(value):
         """Return the low bytes reversed, zero-extended (8 bytes: signed)."""
         low = int(value) & ((1 << 8 * size) - 1)
-        return int.from_bytes(low.to_bytes(size, "little"), "big", signed=size == 8)
+        return np.int64(int.from_bytes(low.to_bytes(size, "little"), "big", signed=size == 8))
 
     def define(typingctx, value):
         def codegen(context, builder, signature, args):
@@ -171,7 +172,7 @@ swap_u64 = _swapper(8)
 
 def _microsecond_bits_twin(ns):
     """Return the bits of float32(ns / 1000): rounding keeps order, so do minima and maxima."""
-    return int(np.float32(np.float64(int(ns)) / 1000.0).view(np.uint32))
+    return np.int64(np.float32(np.float64(int(ns)) / 1000.0).view(np.uint32))
 
 
 @twinned(_microsecond_bits_twin)
