@@ -91,6 +91,7 @@ RECORDER = (
     Counter("flows_written", "flow records written"),
     Counter("alerts_written", "alerts written"),
     Counter("bytes_written", "bytes written"),
+    Counter("rows_lost", "rows taken that an output could not take"),
 )
 COUNTERS = {
     "capture": CAPTURE,

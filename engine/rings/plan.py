@@ -29,3 +29,6 @@ class RunPlan:
     rows: str = "alerts"  # What the recorder gets: none, alerts, finals, all.
     folder: str | None = None  # Where files are written; None: alerts go to standard output.
     flow_formats: tuple[str, ...] = field(default=())
+    model: str = ""  # Name of the model that scores; with its version and the names of its kinds
+    model_version: str = ""  # as the model card has them.
+    labels: tuple[str, ...] = ()  # A row's label is a place in here.
