@@ -34,9 +34,11 @@ def _cache_home() -> Path:
     return Path(tempfile.mkdtemp(prefix="ml-defender-"))
 
 
-# numba recompiles a cached kernel only when the kernel's own file changes. Ours freeze offsets from
-# layouts.py and inline callees from other files: a stale cache would read the wrong bytes of shared
-# memory. So there is one cache folder per state of the sources, named before numba is imported.
 FINGERPRINT = _fingerprint()
 CACHE_HOME = _cache_home()
-os.environ["NUMBA_CACHE_DIR"] = str(CACHE_HOME / FINGERPRINT)
+# Read by numba when it is imported, later. A cached kernel is one of its module's sources and of
+# all that they import, not of its own file alone: that is what the locator is for.
+os.environ["NUMBA_CACHE_DIR"] = str(CACHE_HOME / "kernels")
+os.environ["NUMBA_CACHE_LOCATOR_CLASSES"] = (
+    "engine.memory.kernel_cache.ClosureLocator,UserProvidedCacheLocator"
+)

@@ -1,5 +1,7 @@
 """Rates: volume over the flow's duration."""
 
+from numba import njit
+
 from engine.features.feature import Feature
 
 FEATURES = (
@@ -56,3 +58,20 @@ FEATURES = (
         "duration > 0",
     ),
 )
+
+VALID = (1 << len(FEATURES)) - 1
+
+
+@njit(cache=True, nogil=True)
+def write(vector, totals):
+    """Fill features 30 to 35 at `vector`; return their validity bits."""
+    if totals.duration == 0:
+        return 0
+    seconds = float(totals.duration) / 1e9
+    vector[0] = float(totals.fwd_bytes + totals.bwd_bytes) / seconds
+    vector[1] = float(totals.fwd_packets + totals.bwd_packets) / seconds
+    vector[2] = float(totals.fwd_packets) / seconds
+    vector[3] = float(totals.bwd_packets) / seconds
+    vector[4] = float(totals.fwd_bytes) / seconds
+    vector[5] = float(totals.bwd_bytes) / seconds
+    return VALID

@@ -1,5 +1,9 @@
 """Volume: how much a flow carried, by direction."""
 
+import math
+
+from numba import njit
+
 from engine.features.feature import Feature
 
 FEATURES = (
@@ -134,3 +138,25 @@ FEATURES = (
         cicflowmeter="Down/Up Ratio (CICFlowMeter: integer ratio of packets)",
     ),
 )
+
+VALID = (1 << len(FEATURES)) - 1
+
+
+@njit(cache=True, nogil=True)
+def write(vector, totals):
+    """Fill features 0 to 13 at `vector`; return their validity bits."""
+    vector[0] = totals.duration / 1000.0
+    vector[1] = totals.fwd_packets + totals.bwd_packets
+    vector[2] = totals.fwd_packets
+    vector[3] = totals.bwd_packets
+    vector[4] = totals.fwd_bytes + totals.bwd_bytes
+    vector[5] = totals.fwd_bytes
+    vector[6] = totals.bwd_bytes
+    vector[7] = totals.fwd_payload
+    vector[8] = totals.bwd_payload
+    vector[9] = totals.fwd_data
+    vector[10] = totals.bwd_data
+    vector[11] = totals.fwd_bytes - totals.fwd_payload
+    vector[12] = totals.bwd_bytes - totals.bwd_payload
+    vector[13] = math.log2(float(totals.bwd_bytes + 1) / float(totals.fwd_bytes + 1))
+    return VALID

@@ -1,6 +1,9 @@
 """Initial TCP windows."""
 
+from numba import njit
+
 from engine.features.feature import Feature
+from engine.layouts import places
 
 FEATURES = (
     Feature(
@@ -22,3 +25,16 @@ FEATURES = (
         cicflowmeter="Bwd Init Win Bytes",
     ),
 )
+
+
+@njit(cache=True, nogil=True)
+def write(vector, totals, fwd, bwd):
+    """Fill features 62 and 63 at `vector` from both direction lines; return their validity bits."""
+    valid = 0
+    if totals.fwd_packets:
+        vector[0] = (fwd[places.FLAGS] >> places.WINDOW_SHIFT) & places.MASK16
+        valid |= 1
+    if totals.bwd_packets:
+        vector[1] = (bwd[places.FLAGS] >> places.WINDOW_SHIFT) & places.MASK16
+        valid |= 2
+    return valid

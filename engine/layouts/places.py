@@ -3,7 +3,6 @@
 Direction lines are addressed from their own first word, so that one kernel serves both.
 """
 
-from engine.layouts.table import ADDRESSES as ADDRESS_LAYOUT
 from engine.layouts.table import (
     ACTIVITY_BLOCK,
     BULK_BLOCK,
@@ -12,6 +11,7 @@ from engine.layouts.table import (
     SPILL_BLOCK,
     SPILL_FLAGS_BLOCK,
 )
+from engine.layouts.table import ADDRESSES as ADDRESS_LAYOUT
 
 ROW_WORDS = FLOW_ROW.words
 BLOCK_WORDS = ACTIVITY_BLOCK.words
@@ -20,6 +20,7 @@ ADDRESS_WORDS = ADDRESS_LAYOUT.words
 SIDE_A = FLOW_ROW.index("packets_a")  # Direction line of A; that of B follows.
 REFERENCE_MASK = 0x1FFFFF  # A row or cold block number: 21 bits.
 
+TIME_MAX = (1 << 63) - 1
 MASK16, MASK32 = (1 << 16) - 1, (1 << 32) - 1
 
 # Flow line.
@@ -71,6 +72,9 @@ SINCE_MASK = FLOW_ROW.mask("pace", "since_data")
 TO_EARLY_SHIFT = FLOW_ROW.shift("pace", "to_early")
 TO_EARLY_MASK = FLOW_ROW.mask("pace", "to_early")
 VERSION_SHIFT = FLOW_ROW.shift("pace", "version")
+VERSION_BITS = -(1 << VERSION_SHIFT)  # The uppermost field.
+VERSION_ONE = 1 << VERSION_SHIFT
+assert VERSION_SHIFT + FLOW_ROW._field("pace", "version")[1].bits == 64
 
 # Direction line.
 PACKETS = FLOW_ROW.index("packets_a") - SIDE_A

@@ -1,9 +1,9 @@
 """A worker's flow table: one segment of words, written by that worker only.
 
-Regions, in this order, each beginning on a 64-byte line: TABLE (control words), flag constants, clock
-steps, deadline counts, due list, deadline bytes, slots, rows, addresses, cold blocks, pane list.
-A packet touches one slot and two lines of its row: the flow line and the line of its own direction.
-What few flows need lies in cold blocks of 64 bytes, taken from one pool on first use.
+Regions, in this order, each beginning on a 64-byte line: TABLE (control words), flag constants,
+clock steps, deadline counts, due list, deadline bytes, slots, rows, addresses, cold blocks, pane
+list. A packet touches one slot and two lines of its row: the flow line and the line of its own
+direction. What few flows need lies in cold blocks of 64 bytes, taken from one pool on first use.
 
 Times in a row are offsets from the part's first packet: 44 bits with 20 bits of a sum of squares
 above them, or all 64 bits when the configuration is wide (SEMANTICS.rst). Counters that could run

@@ -1,0 +1,56 @@
+"""Clock steps: from the corrected clock back to the time as stamped (SEMANTICS.rst, Output times).
+
+Steps come in order of position, in the worker's packet ring, so that what a worker knows when it
+makes a record is exactly the steps before it. The newest STEPS_MAX are kept.
+"""
+
+from numba import njit
+
+from engine.config import STEPS_MAX
+from engine.layouts.table import STEP_ENTRY, TABLE
+from engine.memory.pointers import shifted
+
+STEP_COUNT = TABLE.index("step_count")
+STEPS_AT = TABLE.index("steps_at")
+STEP_WORDS = STEP_ENTRY.words
+_TIME = STEP_ENTRY.index("time_ns")
+_SOURCE = STEP_ENTRY.index("source")
+_BEFORE = STEP_ENTRY.index("before")
+_AFTER = STEP_ENTRY.index("after")
+_LATEST = (1 << 63) - 1
+
+
+@njit(cache=True, nogil=True)
+def add_step(table, time, source, before, after):
+    """Note that a source's correction went from `before` to `after` with a packet of `time`."""
+    entry = shifted(table, table[STEPS_AT] + table[STEP_COUNT] % STEPS_MAX * STEP_WORDS)
+    entry[_TIME] = time
+    entry[_SOURCE] = source
+    entry[_BEFORE] = before
+    entry[_AFTER] = after
+    table[STEP_COUNT] += 1
+
+
+@njit(cache=True, nogil=True)
+def correction_at(table, time, source):
+    """Return the correction that a source had at a corrected time: newest first."""
+    correction = 0
+    count = table[STEP_COUNT]
+    for step in range(count - 1, max(count - STEPS_MAX, 0) - 1, -1):
+        entry = shifted(table, table[STEPS_AT] + step % STEPS_MAX * STEP_WORDS)
+        if entry[_SOURCE] == source:
+            if entry[_TIME] <= time:
+                return entry[_AFTER]
+            correction = entry[_BEFORE]
+    return correction
+
+
+@njit(cache=True, nogil=True)
+def as_stamped(table, time, source):
+    """Return a corrected time as the source stamped it, at most the largest int64."""
+    if table[STEP_COUNT] == 0:
+        return time
+    correction = correction_at(table, time, source)
+    if correction < 0 and time > _LATEST + correction:
+        return _LATEST
+    return time - correction

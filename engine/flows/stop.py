@@ -1,0 +1,96 @@
+"""The end of the input, or of a file under --separate: every flow that is left becomes a final.
+
+First the clock moves to E, the end of the pane of the last packet; then all live parts end with
+time E in order of their first packets. Sending may stop for want of room and is resumed by calling
+again.
+"""
+
+from numba import njit
+
+from engine.config import PANE_NS
+from engine.flows.clock import NEXT_DUE, NO_PANE, advance
+from engine.flows.deadlines import COUNTS_AT, DUE_AT, DUE_COUNT, DUE_HEAD, PANE, SCRATCH_WORDS
+from engine.flows.emit import has_room
+from engine.flows.finish import end_part
+from engine.flows.pools import LIVE, ROW_FRESH
+from engine.flows.shard import row_at
+from engine.flows.sorting import sort_entries
+from engine.flows.steps import STEP_COUNT
+from engine.layouts import RECORD_SLOTS, places
+from engine.layouts.records import CLASS_STOP, FORCED
+from engine.layouts.table import TABLE
+from engine.memory.pointers import prefetch
+
+STOP_CURSOR = TABLE.index("stop_cursor")
+STOP_COUNT = TABLE.index("stop_count")
+STOP_NS = TABLE.index("stop_ns")
+_NOT_STOPPING = -1
+_FIRST_DUE = -(1 << 63)
+_ROW_BITS = 21
+_VALUE_BITS_MAX = 41  # Above the row's 21 bits, below the sign.
+_PREFETCH_AHEAD = 6
+
+
+@njit(cache=True, nogil=True)
+def _list_live_rows(table):
+    """Fill the due list with all live rows in order of their parts' first packets."""
+    due, fresh = table[DUE_AT], table[ROW_FRESH]
+    earliest, latest = places.TIME_MAX, -places.TIME_MAX
+    count = 0
+    for row in range(1, fresh + 1):
+        line = row_at(table, row)
+        if line[places.FIRST_REFERENCE] >= 0:
+            earliest = min(earliest, line[places.START])
+            latest = max(latest, line[places.START])
+            table[due + count] = row
+            count += 1
+    shift = 0
+    while count and (latest - earliest) >> shift >> _VALUE_BITS_MAX:
+        shift += 1
+    for k in range(count):
+        row = table[due + k]
+        start = row_at(table, row)[places.START]
+        table[due + k] = ((start - earliest) >> shift) << _ROW_BITS | row
+    sort_entries(table, due, count, table[COUNTS_AT] - SCRATCH_WORDS)
+    table[STOP_CURSOR] = 0
+    table[STOP_COUNT] = count
+
+
+@njit(cache=True, nogil=True)
+def stop(shard, last_time):
+    """End everything after a last packet of `last_time`; False when the event ring is full."""
+    table = shard.table
+    if table[STOP_COUNT] == _NOT_STOPPING:
+        end_ns = (last_time // PANE_NS + 1) * PANE_NS
+        if table[LIVE] and not advance(shard, end_ns):
+            return False
+        table[STOP_NS] = end_ns
+        table[DUE_HEAD] = table[DUE_COUNT]  # Who is left is forced, due or not.
+        _list_live_rows(table)
+    due, count = table[DUE_AT], table[STOP_COUNT]
+    for index in range(table[STOP_CURSOR], count):
+        if not has_room(shard, RECORD_SLOTS):
+            table[STOP_CURSOR] = index
+            return False
+        if index + _PREFETCH_AHEAD < count:
+            ahead = row_at(table, table[due + index + _PREFETCH_AHEAD] & places.REFERENCE_MASK)
+            for word in range(0, places.ROW_WORDS, places.LINE_WORDS):
+                prefetch(ahead, word)
+        row = table[due + index] & places.REFERENCE_MASK
+        line = row_at(table, row)
+        order = (table[STOP_NS], line[places.START], line[places.FIRST_REFERENCE])
+        end_part(shard, row, FORCED, CLASS_STOP, order)
+    _forget_source(table)
+    return True
+
+
+@njit(cache=True, nogil=True)
+def _forget_source(table):
+    """Make the empty table ready for another source, whose clock is another."""
+    assert table[LIVE] == 0
+    table[STOP_COUNT] = _NOT_STOPPING
+    table[PANE] = NO_PANE
+    table[DUE_HEAD] = 0
+    table[DUE_COUNT] = 0
+    table[NEXT_DUE] = _FIRST_DUE
+    table[STEP_COUNT] = 0
