@@ -1,4 +1,4 @@
-"""What a worker's kernels reach: table, event ring, counters, sources, as one bundle of pointers."""
+"""What a worker's kernels reach: table, event ring, counters, sources, as a bundle of pointers."""
 
 from typing import NamedTuple
 
