@@ -1,0 +1,144 @@
+"""The shortest decimal that reads back as the same float32.
+
+A float32 c·2^q is the only one between the middles of its gaps to its neighbours. Of the decimals
+in there take the shortest; of the shortest the nearest. (Giulietti, "The Schubfach way to render
+doubles", 2021; all quantities four times too large, so that middles are whole.)
+
+    10^k is the largest power of ten that is not longer than the interval
+    v = c·2^q·10^-k, l and u likewise for the interval's ends, each rounded to odd
+    if a multiple of 10 lies between l and u: it is one digit shorter, take it
+    else of floor(v) and floor(v) + 1 the one between l and u; of both the nearer
+
+Everything fits in int64: the powers of ten are kept as two halves of 32 bits.
+"""
+
+import numpy as np
+from numba import njit
+
+FLOAT_BYTES_MAX = 24  # The longest text of a float32 here has 20.
+_POWER_MIN, _POWER_MAX = -31, 45
+_LOW32 = (1 << 32) - 1
+_FIXED_POINT_MIN, _FIXED_POINT_MAX = -4, 16  # As Python writes floats.
+
+
+def _power_halves() -> np.ndarray:
+    """Return 10^k in 64 significant bits, rounded up, as rows of (high, low) 32 bits."""
+    rows = []
+    for k in range(_POWER_MIN, _POWER_MAX + 1):
+        shift = 63 - (k * 1741647 >> 19)  # floor(log2(10^k)) = k·1741647 >> 19 in this range.
+        numerator, denominator = (10**k, 1) if k >= 0 else (1, 10**-k)
+        if shift >= 0:
+            numerator <<= shift
+        else:
+            denominator <<= -shift
+        power = -(-numerator // denominator)
+        assert power >> 63 == 1, f"10^{k}"
+        rows.append((power >> 32, power & _LOW32))
+    return np.array(rows, np.int64)
+
+
+_POWERS = _power_halves()
+
+
+@njit("i8(i8, i8)", cache=True, nogil=True)
+def _scaled(power, value):
+    """Return floor(power·value / 2^64), its lowest bit set when something was cut off."""
+    low = _POWERS[power, 1] * value
+    middle = _POWERS[power, 0] * value + (low >> 32)
+    cut = ((middle & _LOW32) > 1) | 0
+    return (middle >> 32) | cut
+
+
+@njit("UniTuple(i8, 2)(i8)", cache=True, nogil=True)
+def shortest(bits):
+    """Return (digits, exponent) of |x|: digits·10^exponent. `bits` is a finite float32's, not 0."""
+    fraction = bits & 0x7FFFFF
+    raised = (bits >> 23) & 0xFF
+    c, q = (fraction | 0x800000, raised - 150) if raised else (fraction, -149)
+    if -24 < q <= 0 and c & ((1 << -q) - 1) == 0:
+        return c >> -q, 0  # A whole number below 2^24.
+    odd = c & 1
+    closer = 1 if fraction == 0 and raised > 1 else 0  # The neighbour below is half as far.
+    k = (q * 1262611 - 524031 * closer) >> 22  # floor(log10(2^q or 3/4·2^q)).
+    power = -k - _POWER_MIN
+    h = q + (-k * 1741647 >> 19) + 1
+    lower = _scaled(power, (4 * c - 2 + closer) << h) + odd
+    v = _scaled(power, 4 * c << h)
+    upper = _scaled(power, (4 * c + 2) << h) - odd
+    s = v >> 2
+    if s >= 10:
+        ten = s // 10
+        below, above = lower <= 40 * ten, 40 * ten + 40 <= upper
+        if below != above:
+            return ten + above, k + 1
+    below, above = lower <= 4 * s, 4 * s + 4 <= upper
+    if below != above:
+        return s + above, k
+    middle = 4 * s + 2
+    return s + (v > middle or (v == middle and s & 1 == 1)), k
+
+
+@njit("i8(CPointer(u1), i8, i8, i8)", cache=True, nogil=True)
+def _put_digits(out, at, value, count):
+    """Write the last `count` digits of `value` >= 0; return the index behind them."""
+    for place in range(at + count - 1, at - 1, -1):
+        out[place] = 48 + value % 10
+        value //= 10
+    return at + count
+
+
+@njit("i8(CPointer(u1), i8, i8, i8, i8)", cache=True, nogil=True)
+def _put_scientific(out, at, digits, count, exponent):
+    """Write d.ddde+-XX; the digits' trailing zeros are left out."""
+    while digits % 10 == 0:
+        digits //= 10
+        count -= 1
+    scale = 1
+    for _ in range(count - 1):
+        scale *= 10
+    out[at] = 48 + digits // scale
+    at += 1
+    if count > 1:
+        out[at] = 46
+        at = _put_digits(out, at + 1, digits % scale, count - 1)
+    out[at], out[at + 1] = 101, 45 if exponent < 0 else 43
+    return _put_digits(out, at + 2, abs(exponent), 2)
+
+
+@njit("i8(CPointer(u1), i8, i8, i8)", cache=True, nogil=True)
+def put_float(out, at, bits, point):
+    """Write the float32 of these bits; return the index behind it. `point`: 5 is "5.0", not "5".
+
+    FLOAT_BYTES_MAX bytes must be free at `at`. Laid out as Python does.
+    """
+    assert bits & 0x7F800000 != 0x7F800000  # Vectors, scores and weights are finite.
+    if bits & 0x80000000:
+        out[at] = 45
+        at += 1
+    digits, exponent = (0, 0) if bits & 0x7FFFFFFF == 0 else shortest(bits & 0x7FFFFFFF)
+    count = 1
+    limit = 10
+    while digits >= limit:
+        count += 1
+        limit *= 10
+    while exponent < 0 and digits % 10 == 0:  # Zeros behind the last digit that counts.
+        digits //= 10
+        exponent += 1
+        count -= 1
+    place = count + exponent  # Digits in front of the point.
+    if not _FIXED_POINT_MIN < place <= _FIXED_POINT_MAX:
+        return _put_scientific(out, at, digits, count, place - 1)
+    if exponent >= 0:
+        at = _put_digits(out, at, digits, count)
+        at = _put_digits(out, at, 0, exponent)
+        if point:
+            out[at], out[at + 1] = 46, 48
+            at += 2
+        return at
+    whole = max(place, 0)
+    scale = 1
+    for _ in range(min(count, -exponent)):
+        scale *= 10
+    at = _put_digits(out, at, digits // scale, max(whole, 1))
+    out[at] = 46
+    return _put_digits(out, at + 1, digits % scale, -exponent)

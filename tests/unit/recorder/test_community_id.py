@@ -1,0 +1,115 @@
+"""Goal: Community ID version 1, as its specification's own baselines have it.
+
+Method: the plain twin against the baselines (where the machine has them), the kernel against the
+twin on drawn tuples. That tuples of real packets are right is shown where captures are read.
+"""
+
+import base64
+import hashlib
+import ipaddress
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numba import njit
+
+from engine.memory.pointers import pointer
+from engine.recorder.community_id import (
+    COMMUNITY_ID_BYTES,
+    FLOW_WORDS,
+    SCRATCH_WORDS,
+    plain_community_id,
+    put_community_id,
+)
+
+# ICMP types that have a counterpart; the others are one-way.
+PAIRED = {
+    1: {0, 8, 9, 10, 13, 14, 15, 16, 17, 18},
+    58: {128, 129, 130, 131, 133, 134, 135, 136, 139, 140, 144, 145},
+}
+
+
+@njit
+def _put(out, flow, scratch, seed):
+    return put_community_id(pointer(out), 0, pointer(flow), pointer(scratch), seed)
+
+
+def kernel_community_id(protocol, source, destination, version6, seed, one_way) -> str:
+    words = []
+    for address, port in (source, destination):
+        halves = (address >> 64, address % 2**64)
+        words += [half - 2**64 if half >> 63 else half for half in halves] + [port]
+    flow = np.array([*words, version6, protocol, one_way], np.int64)
+    assert len(flow) == FLOW_WORDS
+    out = np.zeros(COMMUNITY_ID_BYTES, np.uint8)
+    size = _put(out, flow, np.zeros(SCRATCH_WORDS, np.int64), seed)
+    assert size == COMMUNITY_ID_BYTES
+    return out.tobytes().decode()
+
+
+@given(st.data())
+def test_kernel_equals_plain_twin(data):
+    version6 = data.draw(st.booleans())
+    numbers = st.integers(0, 2**128 - 1 if version6 else 2**32 - 1)
+    first = data.draw(numbers)
+    second = data.draw(numbers | st.just(first))
+    ports = [data.draw(st.sampled_from([0, 80, 65535])) for _ in range(2)]
+    protocol = data.draw(st.sampled_from([1, 2, 6, 17, 33, 46, 50, 58, 132, 136]))
+    seed, one_way = data.draw(st.integers(0, 65535)), data.draw(st.booleans())
+    kind = ipaddress.IPv6Address if version6 else ipaddress.IPv4Address
+    ends = [(str(kind(number)), port) for number, port in zip((first, second), ports, strict=True)]
+    expected = plain_community_id(protocol, *ends, seed, one_way)
+    pairs = [(first, ports[0]), (second, ports[1])]
+    assert kernel_community_id(protocol, *pairs, version6, seed, one_way) == expected
+
+
+def baseline(test_data, name):
+    path = test_data / "peers" / "community-id" / "baseline" / f"baseline_{name}.json"
+    if not path.is_file():
+        pytest.skip(f"no baseline at {path}")
+    return json.loads(path.read_text())
+
+
+def is_one_way(row) -> bool:
+    return row["proto"] in PAIRED and row["sport"] not in PAIRED[row["proto"]]
+
+
+@pytest.mark.parametrize(("name", "seed"), [("deflt", 0), ("seed1", 1), ("nob64", 0)])
+def test_every_baseline_tuple_has_its_identifier(test_data, name, seed):
+    rows = baseline(test_data, name)
+    assert len(rows) == 23
+    for row in rows:
+        ends = ((row["saddr"], row["sport"] or 0), (row["daddr"], row["dport"] or 0))
+        found = plain_community_id(row["proto"], *ends, seed, is_one_way(row))
+        if name == "nob64":
+            found = "1:" + base64.b64decode(found[2:]).hex()
+        assert found == row["communityid"], row
+
+
+def test_every_zeek_line_has_its_identifier(test_data):
+    folder = test_data / "peers" / "community-id" / "zeek-tests" / "Baseline"
+    if not folder.is_dir():
+        pytest.skip(f"no baseline at {folder}")
+    lines = [
+        line
+        for path in sorted(folder.rglob("*.out"))
+        for line in path.read_text().splitlines()
+        if "->" in line
+    ]
+    assert len(lines) == 18
+    for line in lines:
+        hashed, _, expected = line.partition(" -> ")
+        hashed = bytes.fromhex(hashed.partition(" (")[0].replace(":", "").replace(" ", ""))
+        size = 4 if len(hashed) == 16 else 16
+        addresses = [hashed[2 : 2 + size], hashed[2 + size : 2 + 2 * size]]
+        rest = hashed[2 + 2 * size :]
+        ports = [int.from_bytes(rest[at : at + 2], "big") for at in (2, 4)]
+        ends = [
+            (str(ipaddress.ip_address(address)), port)
+            for address, port in zip(addresses, ports, strict=True)
+        ]
+        digest = hashlib.sha1(hashed, usedforsecurity=False).digest()
+        assert base64.b64encode(digest).decode() == expected[2:]
+        assert plain_community_id(rest[0], *ends, 0, one_way=True) == expected
