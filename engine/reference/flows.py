@@ -1,5 +1,7 @@
 """A flow and its parts: what is known of them between two packets (SEMANTICS.rst, "Flows")."""
 
+from operator import sub
+
 from engine.config import Config
 from engine.reference.events import MARKS, Counts, Ended, Increase, Key, Position
 from engine.reference.internet import ACK, FIN, RST, SYN, TCP, Layer
@@ -10,7 +12,7 @@ from engine.reference.payload import (
     is_http_request,
     tls_hello,
 )
-from engine.reference.tallies import Side, Tally
+from engine.reference.tallies import Tally
 
 UPLOAD_BYTES = 1 << 20
 RST_BIT = 2
@@ -139,7 +141,7 @@ class Part:
     """A flow, or the piece of it between two splits."""
 
     __slots__ = ("continued", "first", "flow", "live", "pane_first", "queued", "sequence")
-    __slots__ += ("sent", "tally")
+    __slots__ += ("tally", "told")
 
     def __init__(self, flow: Flow, first: Position, continued: bool) -> None:
         self.flow = flow
@@ -148,7 +150,7 @@ class Part:
         self.live = True
         self.tally = Tally(first[0])
         self.sequence = 0  # Of the next record.
-        self.sent = Increase()  # All that deltas have told so far.
+        self.told = (0,) * len(Increase.__slots__)  # All that deltas have said so far.
         self.pane_first: Position | None = None  # First packet in the pane that is open.
         self.queued: int | None = None  # Earliest time at which its deadline is looked at.
 
@@ -164,24 +166,15 @@ class Part:
 
     def new_increase(self) -> Increase:
         """Return what was added since this was last asked."""
-        now = _total(self.tally.forward, self.tally.backward)
-        before, self.sent = self.sent, now
-        return Increase(
-            *(getattr(now, name) - getattr(before, name) for name in Increase.__slots__)
+        forward, backward = self.tally.forward, self.tally.backward
+        now = (
+            *(forward.lengths.count, backward.lengths.count),
+            *(forward.lengths.total, backward.lengths.total),
+            *(forward.payload_bytes, backward.payload_bytes),
+            forward.data_packets,
+            forward.lengths.squares + backward.lengths.squares,
+            forward.flags[RST_BIT] + backward.flags[RST_BIT],
+            *(forward.impossible, backward.impossible),
         )
-
-
-def _total(forward: Side, backward: Side) -> Increase:
-    return Increase(
-        fwd_packets=forward.lengths.count,
-        bwd_packets=backward.lengths.count,
-        fwd_bytes=forward.lengths.total,
-        bwd_bytes=backward.lengths.total,
-        fwd_payload=forward.payload_bytes,
-        bwd_payload=backward.payload_bytes,
-        fwd_data_packets=forward.data_packets,
-        squares=forward.lengths.squares + backward.lengths.squares,
-        rsts=forward.flags[RST_BIT] + backward.flags[RST_BIT],
-        fwd_impossible=forward.impossible,
-        bwd_impossible=backward.impossible,
-    )
+        before, self.told = self.told, now
+        return Increase(*map(sub, now, before))

@@ -209,6 +209,7 @@ class Meter:
             more["ended"] = part.flow.how_ended
             del self._flows[part.flow.table_key]
         self._emit(self._record(part, time, place, reason, more))
+        part.flow.part = None  # No cycle is left for the garbage collector.
 
     def _record(
         self, part: Part, time: int, place: tuple[int, int, Position], reason: int, more: dict

@@ -22,12 +22,17 @@ LABELS_MAX, POINTERS_MAX, NAME_BYTES_MAX = 128, 16, 253
 _CLASSES = b"abcdefghijklmnopqrstuvwxyz0123456789-_."
 OTHER_CLASS = len(_CLASSES)
 CHARACTER_CLASSES = OTHER_CLASS + 1
+_CLASS_OF = bytes(
+    OTHER_CLASS if byte not in _CLASSES else _CLASSES.index(byte) for byte in range(256)
+)
+_UPPER_HALF = bytes(byte >> 4 for byte in range(256))
 
 
 def count_nibbles(counts: list[int], piece: bytes) -> None:
     """Add the bytes of `piece` to 16 counts by their upper half."""
-    for byte in piece:
-        counts[byte >> 4] += 1
+    halves = piece.translate(_UPPER_HALF)
+    for half in set(halves):
+        counts[half] += halves.count(half)
 
 
 def is_http_request(piece: bytes) -> bool:
@@ -100,9 +105,8 @@ class DnsMessage:
     def classes(self) -> bytes:
         """Return how many characters of each class the name has, a byte each."""
         counts = bytearray(CHARACTER_CLASSES)
-        for character in self.name.lower():
-            found = _CLASSES.find(character)
-            counts[found if found >= 0 else OTHER_CLASS] += 1
+        for number in self.name.lower().translate(_CLASS_OF):
+            counts[number] += 1
         return bytes(counts)
 
 

@@ -1,7 +1,9 @@
 """A whole run of the twin: capture files in; counters, events in order and a digest out."""
 
+import gc
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -48,12 +50,28 @@ def run_bytes(
     """Return what the engine must make of (name, file content) pairs."""
     settings = settings or Settings()
     done = Run(sources_of(contents))
-    if settings.separate:
-        for source in done.sources:
-            _meter(done, [source], settings, source.number)
-    else:
-        _meter(done, done.sources, settings, 0)
+    with _no_collection():
+        if settings.separate:
+            for source in done.sources:
+                _meter(done, [source], settings, source.number)
+        else:
+            _meter(done, done.sources, settings, 0)
     return done
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Keep the garbage collector from walking all events again and again: nothing here is a cycle.
+
+    It takes 40 % of the time of a run of half a million packets.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _meter(done: Run, sources: list[Source], settings: Settings, number: int) -> None:

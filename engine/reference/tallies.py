@@ -30,8 +30,8 @@ class Series:
     def with_value(self, value: int) -> "Series":
         """Return a series of these values and one more."""
         longer = Series()
-        for name in Series.__slots__:
-            setattr(longer, name, getattr(self, name))
+        longer.count, longer.total, longer.squares = self.count, self.total, self.squares
+        longer.low, longer.high = self.low, self.high
         longer.add(value)
         return longer
 
@@ -55,8 +55,8 @@ class Bulks:
     def with_run(self, run: "Run") -> "Bulks":
         """Return these bulks and the run in progress."""
         longer = Bulks()
-        for name in Bulks.__slots__:
-            setattr(longer, name, getattr(self, name))
+        longer.count, longer.packets = self.count, self.packets
+        longer.payload, longer.duration = self.payload, self.duration
         longer.add(run)
         return longer
 
