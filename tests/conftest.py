@@ -1,11 +1,58 @@
-"""What every test shares: where the test data is."""
+"""What every test shares: test data, names for segments, kernels compiled once, and who cleans up.
 
+Profiles of Hypothesis: quick (the default), full (tools/test), interpreted (without the JIT). Where
+NUMBA_DISABLE_JIT is set, tests marked `compiled` are left out.
+"""
+
+import contextlib
+import importlib
+import itertools
 import os
+import pkgutil
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
+import engine
+from engine.rings.segment import PREFIX, SHARED_MEMORY, find_segments
+
 ROOT = Path(__file__).resolve().parent.parent
+WITHOUT_JIT = os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")
+STALE_GRACE_S = 5  # Another worker's test may be about to remove what its killed child left.
+
+for _profile, _examples in (("quick", 25), ("full", 200), ("interpreted", 10)):
+    hypothesis.settings.register_profile(
+        _profile,
+        max_examples=_examples,
+        deadline=None,  # A first call may compile.
+        print_blob=True,  # Enough to run a failing example again.
+        suppress_health_check=[hypothesis.HealthCheck.too_slow],
+    )
+hypothesis.settings.load_profile("quick")
+
+
+def _worker() -> str:
+    """Return the name of this xdist worker, or "main"."""
+    return os.environ.get("PYTEST_XDIST_WORKER", "main")
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Load every module, and so compile its kernels, once: before xdist's workers would each."""
+    if _worker() == "main" and not session.config.option.collectonly:
+        for module in pkgutil.walk_packages(engine.__path__, "engine."):
+            with contextlib.suppress(Exception):  # The tests that need it will say what is wrong.
+                importlib.import_module(module.name)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is about compiled code where nothing is compiled."""
+    if WITHOUT_JIT:
+        left_out = [test for test in items if test.get_closest_marker("compiled")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [test for test in items if test not in left_out]
 
 
 @pytest.fixture(scope="session")
@@ -15,3 +62,44 @@ def test_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no test data at {folder}; name its folder in ENGINE_TEST_DATA")
     return folder
+
+
+@pytest.fixture(scope="session")
+def new_run() -> Callable[[], str]:
+    """Return a function that returns a name of a run, and so of segments, that nobody else has."""
+    numbers = itertools.count()
+    return lambda: f"t{_worker()}p{os.getpid():x}n{next(numbers):x}"
+
+
+def _names() -> set[str]:
+    return {name for name in os.listdir(SHARED_MEMORY) if name.startswith(PREFIX)}
+
+
+@pytest.fixture(autouse=True)
+def no_segment_outlives_its_test() -> Iterator[None]:
+    """Fail the test that leaves a segment made by this process, or under a name of this worker."""
+    before = _names()
+    yield
+    left = _names() - before
+    if left:
+        ours = f"{PREFIX}t{_worker()}p{os.getpid():x}n"
+        leaked = [
+            found.name
+            for found in find_segments()
+            if found.name in left
+            and (found.owner_pid == os.getpid() or found.name.startswith(ours))
+        ]
+        assert not leaked, f"the test left segments behind: {', '.join(sorted(leaked))}"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_stale_segment_outlives_the_session() -> Iterator[None]:
+    """Fail the session that leaves segments of dead processes."""
+    before = _names()
+    yield
+    deadline_s = time.monotonic() + STALE_GRACE_S
+    while True:
+        stale = {found.name for found in find_segments() if not found.live} - before
+        if not stale or time.monotonic() > deadline_s:
+            break
+    assert not stale, f"processes died and left segments behind: {', '.join(sorted(stale))}"

@@ -54,11 +54,12 @@ class Ring:
     @property
     def used(self) -> int:
         """Return how many slots are published and not yet consumed, at some moment."""
-        head = int(self.header[spsc.HEAD])
-        return int(self.header[spsc.TAIL]) - head
+        head = int(self.header[spsc.HEAD])  # Plain: head first: never below 0.
+        return int(self.header[spsc.TAIL]) - head  # Plain: likewise.
 
     def check(self) -> None:
         """Assert every relation between the words of the header."""
+        # Plain: for a quiet ring, or a caller that is both ends.
         head, tail = int(self.header[spsc.HEAD]), int(self.header[spsc.TAIL])
         assert 0 <= head <= tail, f"head {head}, tail {tail}"
         assert tail - head <= self.capacity, f"{tail - head} of {self.capacity} slots used"

@@ -61,7 +61,7 @@ def claim(ring, count):
 @njit(cache=True, nogil=True)
 def publish(ring, tail):
     """Make every slot below sequence `tail` visible. Producer only; claimed before."""
-    assert ring[TAIL] <= tail
+    assert ring[TAIL] <= tail  # Plain: the producer is the only writer of its own line.
     assert tail - ring[HEAD_SEEN] <= ring[CAPACITY]
     store_release(ring, TAIL, tail)
 
@@ -78,7 +78,7 @@ def peek(ring):
 @njit(cache=True, nogil=True)
 def release(ring, head):
     """Give every slot below sequence `head` back to the producer. Consumer only."""
-    assert ring[HEAD] <= head
+    assert ring[HEAD] <= head  # Plain: the consumer is the only writer of its own line.
     assert head <= ring[TAIL_SEEN]
     store_release(ring, HEAD, head)
 

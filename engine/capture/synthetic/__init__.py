@@ -13,7 +13,7 @@ from engine.capture.synthetic.workloads import big_flows, many_flows
 
 __all__ = ("DEMO_TRUTH", "Truth", "big_flows", "demo", "kind_of", "many_flows")
 
-DEMO_SECONDS = 95
+DEMO_S = 95
 _SEED = 20_260_101
 
 
@@ -80,7 +80,7 @@ def demo(path: str | Path) -> int:
     """
     tape = Tape(_SEED)
     place = office.build(tape)
-    end_us = DEMO_SECONDS * 1_000_000
+    end_us = DEMO_S * 1_000_000
     office.work(tape, place, end_us)
     attacks.beacon(tape, place, 1.5e6, end_us)
     attacks.scan(tape, place, 15e6)

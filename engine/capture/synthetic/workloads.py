@@ -116,18 +116,21 @@ def _directed(rows: np.ndarray, flows: dict[str, np.ndarray], at: np.ndarray, ba
 
 _SCAN, _SHORT_TCP, _MESSAGES = range(3)
 _SHARES = (6, 2, 2)  # Of ten flows: scans of 2 packets, TCP of 8, UDP of 6: 40 packets.
-_PACKETS = np.array([2, 8, 6])
-_BACKWARD = np.array([[0, 1, 0, 0, 0, 0, 0, 0], [0, 1, 0, 0, 1, 0, 1, 0], [0, 1, 0, 1, 0, 1, 0, 0]])
+_PACKETS = np.array([2, 8, 6], np.int64)
+_BACKWARD = np.array(
+    [[0, 1, 0, 0, 0, 0, 0, 0], [0, 1, 0, 0, 1, 0, 1, 0], [0, 1, 0, 1, 0, 1, 0, 0]], np.int64
+)
 _FLAGS = np.array(
     [
         [_SYN, _RST | _ACK, 0, 0, 0, 0, 0, 0],
         [_SYN, _SYN | _ACK, _ACK, _PSH | _ACK, _ACK, _FIN | _ACK, _FIN | _ACK, _ACK],
         [0] * 8,
-    ]
+    ],
+    np.int64,
 )
 # Bytes sent before each packet of a short TCP flow: SYN and FIN count as one, the request as ten.
-_FORWARD_SENT = np.array([0, 0, 1, 1, 11, 11, 12, 12])
-_BACKWARD_SENT = np.array([0, 0, 1, 1, 1, 1, 1, 2])
+_FORWARD_SENT = np.array([0, 0, 1, 1, 11, 11, 12, 12], np.int64)
+_BACKWARD_SENT = np.array([0, 0, 1, 1, 1, 1, 1, 2], np.int64)
 _REQUEST_BYTES = 10
 _FIN_NUMBER = 5  # The first FIN; what follows it takes milliseconds, not seconds.
 _END_GAP_US = 1_500
@@ -143,7 +146,7 @@ def many_flows(path: str | Path, packets: int = 2_000_000, seed: int = 2) -> int
     """
     rng = np.random.default_rng(seed)
     tens = max(1, packets // 40)
-    kinds = rng.permutation(np.repeat(np.arange(3), np.array(_SHARES) * tens))
+    kinds = rng.permutation(np.repeat(np.arange(3), [share * tens for share in _SHARES]))
     flows = _draw_flows(rng, kinds)
     flow = np.repeat(np.arange(len(kinds)), _PACKETS[kinds])
     first = np.cumsum(_PACKETS[kinds]) - _PACKETS[kinds]

@@ -1,0 +1,23 @@
+"""python -m tools check|generate: look at the project, or write its generated files."""
+
+import sys
+
+from tools.check import ROOT, check
+from tools.generated import generate
+
+USAGE = "usage: python -m tools check|generate"
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command; return its exit code."""
+    if arguments == ["check"]:
+        return check()
+    if arguments == ["generate"]:
+        for name in generate(ROOT):
+            print(name)
+        return 0
+    print(USAGE, file=sys.stderr)
+    return 2
+
+
+sys.exit(main(sys.argv[1:]))
