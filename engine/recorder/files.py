@@ -1,0 +1,164 @@
+"""Where bytes go: a file that appears under its name only when it is whole, or a stream.
+
+A file is written as NAME.partial in its own folder, flushed to the disk and renamed. When something
+goes wrong the .partial stays: what was written is not thrown away, and no program takes it for the
+whole. It then ends with the last write that succeeded, so no record in it is cut.
+"""
+
+import errno
+import hashlib
+import os
+import select
+from collections.abc import Callable
+from pathlib import Path
+
+from engine.errors import OutputError
+from engine.recorder.escape import printable
+
+PARTIAL = ".partial"
+_POLL_MS = 200
+_PIPE_BYTES = 4096  # PIPE_BUF: a pipe that is ready takes as many without blocking.
+
+
+class LeftError(Exception):
+    """The run is to be left at once, while a stream would not take more."""
+
+
+def _fault(path: Path | str, error: OSError) -> OutputError:
+    return OutputError(f"cannot write {printable(str(path))}: {error.strerror}")
+
+
+class OutputFile:
+    """A file of a run. `bytes` and the digest are of what was written so far."""
+
+    def __init__(self, folder: str, name: str) -> None:
+        self.path = Path(folder) / name
+        self.partial = Path(folder) / (name + PARTIAL)
+        self.bytes = 0
+        self._whole = False
+        self._digest = hashlib.sha256()
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
+        try:
+            self._descriptor = os.open(self.partial, flags, 0o666)
+        except OSError as error:
+            raise _fault(self.partial, error) from None
+
+    @property
+    def name(self) -> str:
+        """Return the file's name when it is whole."""
+        return self.path.name
+
+    @property
+    def place(self) -> Path:
+        """Return where the content stands now."""
+        return self.path if self._whole else self.partial
+
+    @property
+    def sha256(self) -> str:
+        """Return the digest of what was written, 64 hex digits."""
+        return self._digest.hexdigest()
+
+    def write(self, content) -> None:
+        """Append all of `content`, or none of it and OutputError."""
+        rest = memoryview(content)
+        try:
+            while rest:
+                rest = rest[os.write(self._descriptor, rest) :]
+        except OSError as error:
+            self._cut()
+            raise _fault(self.partial, error) from None
+        self.bytes += len(content)
+        self._digest.update(content)
+
+    def _cut(self) -> None:
+        """Take back the part of a write that succeeded."""
+        try:
+            os.ftruncate(self._descriptor, self.bytes)
+            os.lseek(self._descriptor, self.bytes, os.SEEK_SET)
+        except OSError:
+            return  # A disk that is gone: the first error is the one that is told.
+
+    def settle(self) -> None:
+        """Bring everything to the disk; OutputError if it will not go."""
+        try:
+            os.fsync(self._descriptor)
+        except OSError as error:
+            raise _fault(self.partial, error) from None
+
+    def appear(self) -> None:
+        """Take the file's own name: it is whole. After settle."""
+        try:
+            os.close(self._descriptor)
+            self._descriptor = -1
+            os.rename(self.partial, self.path)
+            self._whole = True
+            sync_folder(self.path.parent)
+        except OSError as error:
+            raise _fault(self.path, error) from None
+
+    def abandon(self) -> bool:
+        """Leave the file as NAME.partial; return whether anybody can still find it."""
+        if self._descriptor < 0:
+            return self.place.exists()
+        status = os.fstat(self._descriptor)
+        os.close(self._descriptor)
+        self._descriptor = -1
+        try:
+            return os.path.samestat(status, os.stat(self.partial))
+        except OSError:
+            return False
+
+
+def sync_folder(folder: Path) -> None:
+    """Bring a folder's names to the disk."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # Some file systems have no such.
+            raise
+    finally:
+        os.close(descriptor)
+
+
+class Stream:
+    """Standard output. A reader that is slow is waited for; `waiting` is called meanwhile.
+
+    `waiting` returns False when the run is to be left.
+    """
+
+    def __init__(self, descriptor: int, name: str, waiting: Callable[[], bool]) -> None:
+        self.name = name
+        self.bytes = 0
+        self._descriptor = descriptor
+        self._waiting = waiting
+        self._poll = select.poll()
+        self._poll.register(descriptor, select.POLLOUT)
+
+    def write(self, content) -> None:
+        """Write all of `content`; `bytes` counts what was taken even when OutputError comes."""
+        rest = memoryview(content)
+        while rest:
+            try:
+                while not self._poll.poll(_POLL_MS):
+                    if not self._waiting():
+                        raise LeftError
+                written = os.write(self._descriptor, rest[:_PIPE_BYTES])
+            except BlockingIOError:
+                continue
+            except BrokenPipeError:
+                raise OutputError(f"{self.name} was closed by its reader") from None
+            except OSError as error:
+                raise _fault(self.name, error) from None
+            self.bytes += written
+            rest = rest[written:]
+
+    def settle(self) -> None:
+        """Do nothing: what was written is out."""
+
+    def appear(self) -> None:
+        """Do nothing: a stream has no name to take."""
+
+    def abandon(self) -> bool:
+        """Do nothing: the descriptor is the process's own, and what was taken is out."""
+        return True

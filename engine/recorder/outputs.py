@@ -1,0 +1,201 @@
+"""The outputs of a run, and what a failing one costs.
+
+Rows come in batches and go to every output in turn. Each output counts the rows, alerts and flow
+records that are safe in it: a text output at once, Parquet when its footer is written. A row is
+written when it is safe in all of them; the others are lost. So rows taken = written + lost, always.
+"""
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from engine.errors import ConfigError, OutputError
+from engine.recorder.eve import ALERT_EVENT, FLOW_EVENT, eve_fields
+from engine.recorder.files import OutputFile, Stream
+from engine.recorder.flows_csv import CSV_RECORD, csv_fields, csv_header
+from engine.recorder.flows_parquet import ParquetOutput, require_pyarrow
+from engine.recorder.held import Held, is_final
+from engine.recorder.people import PEOPLE_ALERT, people_fields
+from engine.recorder.template import Lines, Renderer
+from engine.rings.plan import RunPlan
+
+EVE, CSV, PARQUET = "eve.json", "flows.csv", "flows.parquet"
+FORMATS = {"jsonl": EVE, "csv": CSV, "parquet": PARQUET}
+BATCH_ROWS = 512
+
+
+def check_outputs(plan: RunPlan) -> None:
+    """Raise ConfigError for outputs that cannot be: before anything is started."""
+    for name in plan.flow_formats:
+        if name not in FORMATS:
+            raise ConfigError(f"--flows may be {', '.join(FORMATS)}, is {name!r}")
+    if plan.flow_formats and plan.folder is None:
+        raise ConfigError("--flows writes files: name their folder with -w DIR")
+    if "parquet" in plan.flow_formats:
+        require_pyarrow()
+    if plan.flow_formats and plan.rows not in ("finals", "all"):
+        raise ConfigError(f"--flows needs the rows of finals, the run sends {plan.rows!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What an output holds at the end."""
+
+    name: str
+    bytes: int
+    sha256: str | None  # None: a stream.
+    rows: int
+    flows: int
+    alerts: int
+
+
+class TextOutput:
+    """Lines by a template into a file or stream. Everything written is safe."""
+
+    def __init__(self, sink: OutputFile | Stream, renderer: Renderer, shows: str) -> None:
+        assert set(shows.split()) <= {"alerts", "flows"}
+        self.sink = sink
+        self.shows = shows
+        self.safe = Held()
+        self._renderer = renderer
+
+    def take(self, rows: np.ndarray, wanted: np.ndarray) -> None:
+        """Write what rows have to say; `wanted` says which of them are flow records."""
+        lines = self._renderer.render(rows)
+        before = self.sink.bytes
+        try:
+            self.sink.write(lines.content)
+        except OutputError:
+            whole = self._whole_rows(lines, self.sink.bytes - before)
+            self.safe.add(rows[:whole], wanted[:whole])
+            raise
+        self.safe.add(rows, wanted)
+
+    def _whole_rows(self, lines: Lines, accepted: int) -> int:
+        """Return how many rows lie within the bytes that a broken stream had accepted."""
+        return int(np.searchsorted(lines.ends, accepted, "right")) - 1 if accepted else 0
+
+    def settle(self) -> None:
+        """Bring everything to the disk."""
+        try:
+            self.sink.settle()
+        except OutputError:
+            self.safe = Held()  # Nobody knows what the disk has.
+            raise
+
+    def appear(self) -> None:
+        """Take the file's own name."""
+        self.sink.appear()
+
+    def abandon(self) -> None:
+        """Leave a .partial."""
+        if not self.sink.abandon():
+            self.safe = Held()
+
+
+class Outputs:
+    """All outputs of a run."""
+
+    def __init__(self, plan: RunPlan, waiting) -> None:
+        check_outputs(plan)
+        self.rows = 0
+        self.given = Held()
+        self._flows = bool(plan.flow_formats)
+        self._every = plan.rows == "all"
+        self._all: list[TextOutput | ParquetOutput] = []
+        self._eve: OutputFile | None = None
+        if plan.folder is None:
+            if plan.rows != "none":
+                renderer = Renderer(PEOPLE_ALERT, people_fields(plan), BATCH_ROWS)
+                out = Stream(1, "standard output", waiting)
+                self._all.append(TextOutput(out, renderer, "alerts"))
+            return
+        try:
+            self._open_files(plan, plan.folder)
+        except BaseException:
+            self.abandon()
+            raise
+
+    def _open_files(self, plan: RunPlan, folder: str) -> None:
+        jsonl = "jsonl" in plan.flow_formats
+        template = f"<?is.alert>{ALERT_EVENT}<.>"
+        if jsonl:
+            template += FLOW_EVENT if self._every else f"<?is.final>{FLOW_EVENT}<.>"
+        renderer = Renderer(template, eve_fields(plan), BATCH_ROWS)
+        self._eve = OutputFile(folder, EVE)
+        shows = "alerts flows" if jsonl else "alerts"
+        self._all.append(TextOutput(self._eve, renderer, shows))
+        if "csv" in plan.flow_formats:
+            template = CSV_RECORD if self._every else f"<?is.final>{CSV_RECORD}<.>"
+            renderer = Renderer(template, csv_fields(plan), BATCH_ROWS)
+            file = OutputFile(folder, CSV)
+            self._all.append(TextOutput(file, renderer, "flows"))
+            file.write(csv_header())
+        if "parquet" in plan.flow_formats:
+            self._all.append(ParquetOutput(plan, OutputFile(folder, PARQUET)))
+
+    def take(self, rows: np.ndarray) -> None:
+        """Write at most BATCH_ROWS rows."""
+        self.rows += len(rows)
+        wanted = np.ones(len(rows), bool) if self._every else is_final(rows)
+        for output in self._all:
+            output.take(rows, wanted)
+        self.given.add(rows, wanted if self._flows else wanted[:0])
+
+    def complete(self, stats: bytes) -> None:
+        """Finish every file, the event log with its stats line, and give them their names."""
+        if self._eve is not None:
+            self._eve.write(stats)
+        for output in self._all:
+            output.settle()
+        for output in self._all:
+            output.appear()
+
+    def abandon(self) -> None:
+        """Leave every file as .partial."""
+        for output in self._all:
+            output.abandon()
+
+    @property
+    def bytes(self) -> int:
+        """Return how many bytes all outputs were given."""
+        return sum(output.sink.bytes for output in self._all)
+
+    def safe(self) -> Held:
+        """Return what is written: safe in every output that shows it."""
+        held = [(output.shows, output.safe) for output in self._all]
+        return Held(
+            min((safe.rows for _, safe in held), default=self.rows),
+            min((safe.alerts for shows, safe in held if "alerts" in shows), default=0),
+            min((safe.flows for shows, safe in held if "flows" in shows), default=0),
+        )
+
+    def written(self) -> list[dict]:
+        """Return what each output holds, for run.json."""
+        return [asdict(_written(output)) for output in self._all]
+
+    def losses(self) -> str:
+        """Return a sentence on what was written and what was lost."""
+        kept = []
+        for output in self._all:
+            held = _written(output)
+            place = getattr(output.sink, "place", None)
+            counts = [f"{held.flows} flow records"] if "flows" in output.shows else []
+            counts += [f"{held.alerts} alerts"] if "alerts" in output.shows else []
+            kept.append(f"{' and '.join(counts)} in {place.name if place else held.name}")
+        lost = self.rows - self.safe().rows
+        return (
+            f"of {self.rows} rows {self.rows - lost} were written, {lost} lost ({'; '.join(kept)})"
+        )
+
+
+def _written(output: TextOutput | ParquetOutput) -> Written:
+    sink, safe = output.sink, output.safe
+    return Written(
+        sink.name,
+        sink.bytes,
+        sink.sha256 if isinstance(sink, OutputFile) else None,
+        safe.rows,
+        safe.flows if "flows" in output.shows else 0,
+        safe.alerts if "alerts" in output.shows else 0,
+    )
