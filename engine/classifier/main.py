@@ -1,0 +1,141 @@
+"""The classifier's process: events of all workers in, scored rows and the digest out.
+
+A step merges a batch of records, scores it, adds it to the digest and sends what the recorder
+wants. While the row ring is full nothing further is merged; the step resumes where it stopped.
+"""
+
+import numpy as np
+
+from engine.classifier import merge, outlet
+from engine.classifier.alerted import make_key, make_set
+from engine.classifier.digest import Digest
+from engine.classifier.merge import CLOCK, DELTA_PACKETS, TALLY_WORDS
+from engine.classifier.model import Model, path_of, read
+from engine.classifier.scoring import make_work, score
+from engine.events import CLASSIFIER, counter_index
+from engine.layouts import ROW
+from engine.rings.plan import RunPlan
+from engine.rings.report import Reporter
+from engine.rings.ring import Ring
+from engine.rings.segment import segment_name
+from engine.rings.statistics import ProcessLine, Statistics
+from engine.rings.waiting import BUSY, FINISHED, IDLE, SOME, run_stage
+
+ROWS_MAX = 512  # Records of a batch: 512 KiB, half of a core's second-level cache.
+BUSY_SLOTS = 512  # A step that took so many goes on at once; fewer are not worth waking for.
+
+SCORED, SCORED_FULL, ALERTS, ROWS, WAITS = (
+    counter_index("classifier", name)
+    for name in ("scored", "scored_full", "alerts", "rows", "waits")
+)
+
+
+class Scorer:
+    """A model and what it keeps between batches."""
+
+    def __init__(self, plan: RunPlan, model: Model) -> None:
+        self._detector = model.detector
+        places = make_set(plan.config.flow.max_flows)
+        kinds = len(model.card.kinds)
+        self._work = make_work(ROWS_MAX, kinds, places, make_key(plan.hash_key))
+
+    def score(self, rows: np.ndarray, count: int, tally: np.ndarray) -> None:
+        """Write verdicts into the first `count` rows and count them."""
+        floats = rows.view(np.float32)
+        alerts, kept = score(rows, floats, count, self._detector, self._work)
+        tally[SCORED] += count
+        tally[SCORED_FULL] += kept
+        tally[ALERTS] += alerts
+
+
+class Classifier:
+    """The stage: call `step` until it returns FINISHED."""
+
+    def __init__(self, plan: RunPlan, line: ProcessLine, events: list[Ring], rows: Ring) -> None:
+        self._line = line
+        self._separate = plan.separate
+        self._wanted = outlet.WANTED[plan.rows]
+        self._counts_only = not plan.score and not plan.digest and plan.rows == "none"
+        self._scorer = Scorer(plan, read(path_of(plan.config.model.path))) if plan.score else None
+        self._digest = Digest(ROWS_MAX, plan.score) if plan.digest else None
+        self._events = events
+        self._row_ring = rows
+        self._lanes = merge.make_lanes(events)
+        self._keys = merge.make_keys(self._lanes)
+        self._batch = np.zeros((ROWS_MAX, ROW.words), np.int64)
+        self._tally = np.zeros(TALLY_WORDS, np.int64)
+        self._count = self._sent = 0  # Rows in the batch; how many of them are dealt with.
+        self._busy_slots = min(BUSY_SLOTS, min(ring.capacity for ring in events) // 4)
+
+    def step(self) -> int:
+        """Take what the workers have published; return FINISHED, IDLE, SOME or BUSY."""
+        if self._sent < self._count:
+            slots = 0
+        elif self._counts_only:
+            slots = merge.count_only(self._lanes, self._keys, self._tally, self._separate)
+        else:
+            slots = self._merge()
+        found = IDLE if slots == 0 else BUSY if slots >= self._busy_slots else SOME
+        found = max(found, self._send())
+        if slots == 0 and self._sent == self._count and merge.is_finished(self._lanes):
+            found = FINISHED
+        outlet.show_counters(self._line.counters, self._tally, len(CLASSIFIER))
+        self._line["time_ns"] = int(self._tally[CLOCK])
+        return found
+
+    def _merge(self) -> int:
+        """Make the next batch; return how many slots were taken."""
+        count, slots = merge.merge(
+            self._lanes, self._keys, self._batch, self._tally, self._separate
+        )
+        if self._scorer:
+            self._scorer.score(self._batch, count, self._tally)
+        if self._digest:
+            self._digest.update(self._batch, count)
+        self._count, self._sent = count, 0
+        return slots
+
+    def _send(self) -> int:
+        """Send the batch as far as there is room; return BUSY if any row went, else IDLE."""
+        if self._sent == self._count:
+            return IDLE
+        self._sent, sent = outlet.send(
+            self._row_ring.header,
+            self._row_ring.slots,
+            self._batch,
+            (self._sent, self._count),
+            self._wanted,
+        )
+        self._tally[ROWS] += sent
+        self._tally[WAITS] += self._sent < self._count
+        return BUSY if sent else IDLE
+
+    def summary(self) -> dict:
+        """Return what the classifier alone knows at the end of a run."""
+        return {
+            "digest": self._digest.text() if self._digest else None,
+            "delta_packets": int(self._tally[DELTA_PACKETS]),
+        }
+
+    def detach(self) -> None:
+        """Leave the rings: the recorder sees that no row will follow."""
+        for ring in self._events:
+            ring.detach("consumer")
+        self._row_ring.detach("producer")
+
+
+def main(plan: RunPlan, number: int, reporter: Reporter) -> None:
+    """Run the classifier of a run until its workers are done, or the run is left."""
+    assert number == 0, f"there is one classifier, not number {number}"
+    statistics = Statistics.attach(plan.run)
+    line = statistics.process("classifier")
+    line.begin()
+    events = [
+        Ring.attach(segment_name(plan.run, "events", worker), "events", "consumer")
+        for worker in range(plan.workers)
+    ]
+    rows = Ring.attach(segment_name(plan.run, "rows"), "rows", "producer")
+    classifier = Classifier(plan, line, events, rows)
+    if run_stage(statistics, line, classifier.step):
+        classifier.detach()
+        reporter.send("finished", summary=classifier.summary())

@@ -1,0 +1,313 @@
+"""Merge the workers' event rings into one sequence, in the order of order.py.
+
+The classifier alone calls this. A *lane* is one ring as the merge sees it: its addresses, how far
+it has been read, its last watermark. `merge` fills `rows` with the records (rows.py) and passes
+deltas and facts to `_take_delta` and `_take_fact`: what is kept per host is updated there.
+
+Why the smallest head may be taken
+  1. A ring's events ascend: the worker emits them in order (asserted below for all of them).
+  2. A lane that ran empty was looked at again: first its watermark, then its tail. The worker
+     publishes events before the watermark that covers them. So when the tail then seen equals the
+     head, everything that the watermark promises has been taken, and whatever the ring will still
+     bring comes after it.
+  3. So an event may be taken when no other lane's head is before it, and it is not beyond the
+     watermark of any empty lane. `_choose` finds that lane and the bound up to which it may go on.
+  4. The result does not depend on when who published what: the next event is the smallest of those
+     not yet taken, or none is taken at all.
+Why it cannot wait for ever: an empty lane's watermark moves whenever its worker takes a packet or a
+tick, and capture sends ticks whenever it waits (DESIGN of capture); after a source's end under
+--separate and at the end of the run watermarks are beyond every key of the source, of the run.
+"""
+
+import numpy as np
+from numba import njit
+
+from engine.classifier.order import (
+    BEGINNING,
+    HEAD_AT,
+    INFINITE,
+    KEY_WORDS,
+    TIME,
+    is_before,
+    load_key,
+    promised_key,
+)
+from engine.classifier.rows import fill_row
+from engine.events import CLASSIFIER, counter_index
+from engine.layouts import (
+    DELTA,
+    DELTA_EVENT,
+    EVENT_SLOT_WORDS,
+    FACT,
+    RECORD,
+    RECORD_EVENT,
+    RECORD_SLOTS,
+    RING,
+    ROW,
+)
+from engine.memory.addresses import words_at
+from engine.memory.pointers import pointer, shifted
+from engine.rings.ring import Ring
+from engine.rings.spsc import peek, read_watermark, release
+
+SLOTS_MAX = 16_384  # Slots taken by one call: it must return soon (a signal waits for it).
+
+HEADER, SLOTS, CAPACITY, HEAD, TAIL, RELEASED, MARK_TIME, MARK_REFERENCE = range(8)
+LANE_WORDS = 8
+
+# What a merge counts: the words of events.CLASSIFIER, then these.
+DELTA_PACKETS = len(CLASSIFIER)  # Packets in deltas and remainders: equals final_packets at the end
+CLOCK = DELTA_PACKETS + 1  # Time of the last event taken.
+TALLY_WORDS = CLOCK + 1
+FINALS, EARLY, DELTAS, FACTS, FINAL_PACKETS, FINAL_BYTES = (
+    counter_index("classifier", name)
+    for name in ("finals", "early", "deltas", "facts", "final_packets", "final_bytes")
+)
+
+_REASON_SHIFT = RECORD_EVENT.shift("head", "reason")
+_REASON_MASK = RECORD_EVENT.mask("head", "reason")
+_REMAINDER_SHIFT = RECORD_EVENT.shift("head", "remainder")
+_SECOND = EVENT_SLOT_WORDS  # The record's second slot begins here in its layout.
+_FWD_PACKETS = RECORD_EVENT.index("fwd_packets") - _SECOND
+_BWD_PACKETS = RECORD_EVENT.index("bwd_packets") - _SECOND
+_FWD_BYTES = RECORD_EVENT.index("fwd_total_bytes") - _SECOND
+_BWD_BYTES = RECORD_EVENT.index("bwd_total_bytes") - _SECOND
+_REMAINDER_PACKETS = RECORD_EVENT.index("packets") - _SECOND
+_DELTA_PACKETS = DELTA_EVENT.index("packets")
+_HALF = (1 << 32) - 1
+_RING_WORDS = RING.words
+_ROW_WORDS = ROW.words
+
+
+def make_lanes(rings: list[Ring]) -> np.ndarray:
+    """Return one lane per ring, (rings, LANE_WORDS) int64. The caller keeps the rings mapped."""
+    lanes = np.zeros((len(rings), LANE_WORDS), np.int64)
+    for lane, ring in zip(lanes, rings, strict=True):
+        assert ring.slot_words == EVENT_SLOT_WORDS, f"event slots of {ring.slot_words} words"
+        lane[HEADER] = ring.header.ctypes.data
+        lane[SLOTS] = ring.slots.ctypes.data
+        lane[CAPACITY] = ring.capacity
+        # Plain: the consumer is the only writer of the head.
+        lane[[HEAD, TAIL, RELEASED]] = ring.header[RING.index("head")]
+        lane[MARK_TIME] = BEGINNING
+    return lanes
+
+
+def make_keys(lanes: np.ndarray) -> np.ndarray:
+    """Return room for the keys of the lanes' heads, of the bound, and of the last event taken."""
+    return np.full((len(lanes) + 2, KEY_WORDS), BEGINNING, np.int64)
+
+
+def is_finished(lanes: np.ndarray) -> bool:
+    """Return whether all lanes are empty and promise that nothing will follow."""
+    empty = (lanes[:, HEAD] == lanes[:, TAIL]).all()
+    return bool(empty and (lanes[:, [MARK_TIME, MARK_REFERENCE]] == INFINITE).all())
+
+
+@njit(cache=True)
+def _slot(lane, sequence):
+    """Return the pointer to slot `sequence` of a lane."""
+    at = sequence & (lane[CAPACITY] - 1)
+    return words_at(lane[SLOTS] + at * (8 * EVENT_SLOT_WORDS), EVENT_SLOT_WORDS)
+
+
+@njit(cache=True)
+def _give_back(lane):
+    """Release what has been read of a lane."""
+    if lane[RELEASED] != lane[HEAD]:
+        release(words_at(lane[HEADER], _RING_WORDS), lane[HEAD])
+        lane[RELEASED] = lane[HEAD]
+
+
+@njit(cache=True)
+def _refresh(lane):
+    """Look at an empty lane again: watermark first, then tail. Return whether it has events."""
+    ring = words_at(lane[HEADER], _RING_WORDS)
+    _give_back(lane)
+    time, reference, whole = read_watermark(ring)
+    if whole:
+        lane[MARK_TIME] = time
+        lane[MARK_REFERENCE] = reference
+    first, count = peek(ring)
+    assert first == lane[HEAD], "somebody else consumes this ring"
+    lane[TAIL] = first + count
+    return count > 0
+
+
+@njit(cache=True)
+def _copy_key(source, target):
+    for word in range(KEY_WORDS):
+        target[word] = source[word]
+
+
+@njit(cache=True)
+def _choose(lanes, keys, count, separate):
+    """Return the lane whose head may be taken, or -1. It may go on up to the key at `count`."""
+    best = -1
+    for number in range(count):
+        lane = shifted(lanes, number * LANE_WORDS)
+        key = shifted(keys, number * KEY_WORDS)
+        if lane[HEAD] == lane[TAIL] and not _refresh(lane):
+            promised_key(lane[MARK_TIME], lane[MARK_REFERENCE], separate, key)
+            continue
+        load_key(_slot(lane, lane[HEAD]), separate, key)
+        if best < 0 or is_before(key, shifted(keys, best * KEY_WORDS)):
+            best = number
+    bound = shifted(keys, count * KEY_WORDS)
+    for word in range(KEY_WORDS):
+        bound[word] = INFINITE
+    for number in range(count):
+        key = shifted(keys, number * KEY_WORDS)
+        if number != best and is_before(key, bound):
+            _copy_key(key, bound)
+    if best >= 0 and is_before(bound, shifted(keys, best * KEY_WORDS)):
+        return -1
+    return best
+
+
+@njit(cache=True)
+def _take_delta(slot, tally):
+    """Take one delta."""
+    packets = slot[_DELTA_PACKETS]
+    tally[DELTAS] += 1
+    tally[DELTA_PACKETS] += (packets & _HALF) + (packets >> 32 & _HALF)
+
+
+@njit(cache=True)
+def _take_fact(slot, tally):
+    """Take one fact."""
+    tally[FACTS] += 1
+
+
+@njit(cache=True)
+def _count_record(slot, second, tally):
+    """Count one record whose first two slots are given."""
+    head = slot[HEAD_AT]
+    if head >> _REASON_SHIFT & _REASON_MASK == 0:
+        tally[EARLY] += 1
+        return
+    tally[FINALS] += 1
+    tally[FINAL_PACKETS] += second[_FWD_PACKETS] + second[_BWD_PACKETS]
+    tally[FINAL_BYTES] += second[_FWD_BYTES] + second[_BWD_BYTES]
+    if head >> _REMAINDER_SHIFT & 1:
+        packets = second[_REMAINDER_PACKETS]
+        tally[DELTA_PACKETS] += (packets & _HALF) + (packets >> 32 & _HALF)
+
+
+@njit(cache=True)
+def _take(lane, kind, row, tally):
+    """Take the lane's head, an event of `kind`; return whether it was a record, now in `row`."""
+    slot = _slot(lane, lane[HEAD])
+    if kind == RECORD:
+        assert lane[TAIL] - lane[HEAD] >= RECORD_SLOTS, "a record is published in part"
+        _count_record(slot, _slot(lane, lane[HEAD] + 1), tally)
+        fill_row(lane[SLOTS], lane[CAPACITY] - 1, lane[HEAD], row)
+        lane[HEAD] += RECORD_SLOTS
+        return 1
+    assert kind in (DELTA, FACT), "an event of unknown kind"
+    if kind == DELTA:
+        _take_delta(slot, tally)
+    else:
+        _take_fact(slot, tally)
+    lane[HEAD] += 1
+    return 0
+
+
+@njit(cache=True)
+def _run(lane, keys, row, limits, tally):
+    """Take from one lane up to the bound; return how many records were taken.
+
+    `keys` points to the lane's key, the bound and the last key taken; `limits` are the rows there
+    is room for, the lane's head at which to stop, and whether sources come one after the other.
+    """
+    key, bound, last = keys
+    room, head_end, separate = limits
+    count = 0
+    while count < room and lane[HEAD] < head_end:
+        kind = load_key(_slot(lane, lane[HEAD]), separate, key)
+        if is_before(bound, key):
+            break
+        assert is_before(last, key), "events are out of order"
+        _copy_key(key, last)
+        count += _take(lane, kind, shifted(row, count * _ROW_WORDS), tally)
+        if lane[HEAD] - lane[RELEASED] >= lane[CAPACITY] >> 2:
+            _give_back(lane)
+        if lane[HEAD] == lane[TAIL] and not _refresh(lane):
+            break
+    tally[CLOCK] = last[TIME]
+    return count
+
+
+@njit("UniTuple(i8, 2)(i8[:, ::1], i8[:, ::1], i8[:, ::1], i8[::1], b1)", cache=True)
+def merge(lanes, keys, rows, tally, separate):
+    """Fill `rows` with the next records; return (how many, how many slots were taken).
+
+    Returns early when nothing may be taken yet, or after about SLOTS_MAX slots. `keys` is from
+    make_keys and belongs to `lanes`; `tally` has TALLY_WORDS words and only grows.
+    """
+    first_lane = pointer(lanes.reshape(-1))
+    first_key = pointer(keys.reshape(-1))
+    first_row = pointer(rows.reshape(-1))
+    counts = pointer(tally)
+    lane_count = len(lanes)
+    bound = shifted(first_key, lane_count * KEY_WORDS)
+    last = shifted(first_key, (lane_count + 1) * KEY_WORDS)
+    count = 0
+    slots = 0
+    while count < len(rows) and slots < SLOTS_MAX:
+        best = _choose(first_lane, first_key, lane_count, separate)
+        if best < 0:
+            break
+        lane = shifted(first_lane, best * LANE_WORDS)
+        head = lane[HEAD]
+        key = shifted(first_key, best * KEY_WORDS)
+        limits = (len(rows) - count, head + SLOTS_MAX - slots, separate)
+        row = shifted(first_row, count * _ROW_WORDS)
+        count += _run(lane, (key, bound, last), row, limits, counts)
+        slots += lane[HEAD] - head
+    for number in range(lane_count):
+        _give_back(shifted(first_lane, number * LANE_WORDS))
+    return count, slots
+
+
+@njit(cache=True)
+def _drain(lane, key, last, limits, tally):
+    """Count the events of one lane, in its own order, and give them back."""
+    head_end, separate = limits
+    while lane[HEAD] < head_end and (lane[HEAD] != lane[TAIL] or _refresh(lane)):
+        slot = _slot(lane, lane[HEAD])
+        kind = load_key(slot, separate, key)
+        assert is_before(last, key), "events are out of order"
+        _copy_key(key, last)
+        if kind == RECORD:
+            _count_record(slot, _slot(lane, lane[HEAD] + 1), tally)
+            lane[HEAD] += RECORD_SLOTS
+            continue
+        assert kind in (DELTA, FACT), "an event of unknown kind"
+        if kind == DELTA:
+            _take_delta(slot, tally)
+        else:
+            _take_fact(slot, tally)
+        lane[HEAD] += 1
+    _give_back(lane)
+
+
+@njit("i8(i8[:, ::1], i8[:, ::1], i8[::1], b1)", cache=True)
+def count_only(lanes, keys, tally, separate):
+    """Count what the rings hold, without merging; return how many slots were taken.
+
+    For flow features only: no output depends on the order between lanes. That of each is asserted.
+    """
+    first_lane = pointer(lanes.reshape(-1))
+    first_key = pointer(keys.reshape(-1))
+    key = shifted(first_key, len(lanes) * KEY_WORDS)
+    slots = 0
+    for number in range(len(lanes)):
+        lane = shifted(first_lane, number * LANE_WORDS)
+        last = shifted(first_key, number * KEY_WORDS)
+        head = lane[HEAD]
+        _drain(lane, key, last, (head + SLOTS_MAX, separate), pointer(tally))
+        slots += lane[HEAD] - head
+        if last[TIME] > tally[CLOCK]:
+            tally[CLOCK] = last[TIME]
+    return slots

@@ -1,0 +1,135 @@
+"""Goal: complete trees give the sum of the leaves, bit for bit, as the model's own trees do.
+
+Method: random trees and vectors, values exactly at and beside thresholds, against a plain walk;
+then LightGBM's raw prediction. It does not show that the trees are any good.
+"""
+
+import random
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine.classifier.forest import (
+    BLOCK,
+    DEPTH_MAX,
+    ROW_FLOATS,
+    VECTOR_AT,
+    complete,
+    margins,
+    threshold_of,
+    tree_depth,
+)
+from engine.layouts import FEATURES
+from tests.unit.classifier.builders import plain_margin, random_tree
+
+
+def evaluate(forests, vectors: np.ndarray) -> np.ndarray:
+    """Return the margins (forests, vectors) by the kernel."""
+    trees = [tree for forest in forests for tree in forest]
+    spans = np.cumsum([0, *(len(forest) for forest in forests)])
+    rows = np.zeros((len(vectors), ROW_FLOATS), np.float32)
+    rows[:, VECTOR_AT : VECTOR_AT + FEATURES] = vectors
+    picks = np.zeros(len(vectors) + BLOCK, np.int64)
+    picks[: len(vectors)] = np.arange(len(vectors))
+    out = np.zeros((len(forests), len(vectors) + BLOCK), np.float64)
+    forest = complete(trees, max(1, *(tree_depth(tree) for tree in trees)))
+    margins(rows, picks, len(vectors), forest, spans, out)
+    return out[:, : len(vectors)]
+
+
+def vectors_beside(trees, draw: random.Random, count: int) -> np.ndarray:
+    """Return vectors whose values lie at thresholds, one float32 beside them, and anywhere."""
+    vectors = np.zeros((count, FEATURES), np.float32)
+    for vector in vectors:
+        for tree in trees:
+            for feature, threshold in zip(tree.features, tree.thresholds, strict=True):
+                beside = np.nextafter(threshold, np.float32(draw.choice([-np.inf, np.inf])))
+                vector[feature] = draw.choice([threshold, beside, draw.uniform(-2, 2)])
+    return vectors
+
+
+@given(st.integers(0, 2**32), st.lists(st.integers(0, 7), min_size=1, max_size=6))
+@settings(deadline=None)
+def test_margin_equals_the_plain_walk(seed, sizes):
+    draw = random.Random(seed)
+    forests = [[random_tree(draw, size) for size in sizes] for _ in range(2)]
+    vectors = vectors_beside(forests[0] + forests[1], draw, draw.randrange(1, 11))
+    found = evaluate(forests, vectors)
+    expected = [[plain_margin(forest, vector) for vector in vectors] for forest in forests]
+    assert found.tobytes() == np.asarray(expected, np.float64).tobytes()
+
+
+@given(st.integers(0, 2**32))
+@settings(deadline=None)
+def test_rows_do_not_depend_on_their_neighbours(seed):
+    draw = random.Random(seed)
+    forest = [random_tree(draw, 5) for _ in range(3)]
+    vectors = vectors_beside(forest, draw, 9)
+    together = evaluate([forest], vectors)[0]
+    alone = [evaluate([forest], vector[None])[0, 0] for vector in vectors]
+    assert together.tolist() == alone
+
+
+@given(st.floats(allow_nan=False), st.floats(width=32, allow_nan=False, allow_infinity=False))
+def test_rounded_threshold_changes_no_outcome(limit, value):
+    rounded = threshold_of(limit)
+    assert (np.float32(value) <= rounded) == (float(np.float32(value)) <= limit)
+    assert float(rounded) <= limit
+
+
+def test_threshold_between_two_float32_rounds_downwards():
+    assert threshold_of(0.1) < 0.1
+    assert threshold_of(1e300) == np.finfo(np.float32).max
+    assert threshold_of(-1e300) == -np.inf
+
+
+def test_tree_deeper_than_its_forest_is_an_assertion():
+    tree = random_tree(random.Random(1), 7)
+    with pytest.raises(AssertionError):
+        complete([tree], tree_depth(tree) - 1)
+
+
+@pytest.fixture(scope="module")
+def grown():
+    """Return (booster, trees, training data) of a small LightGBM model."""
+    lightgbm = pytest.importorskip("lightgbm", reason="the [train] extra is not installed")
+    from tools.training.export import trees_of
+
+    noise = np.random.default_rng(3)
+    data = noise.lognormal(0, 3, (3000, FEATURES)).astype(np.float32)
+    data[noise.random(data.shape) < 0.3] = 0.0
+    label = (data[:, 3] > data[:, 5]) ^ (data[:, 92] > 2) ^ (noise.random(len(data)) < 0.05)
+    settings_ = {
+        "objective": "binary",
+        "num_leaves": 31,
+        "max_depth": 6,
+        "learning_rate": 0.2,
+        "use_missing": False,
+        "zero_as_missing": False,
+        "verbosity": -1,
+        "num_threads": 1,
+    }
+    booster = lightgbm.train(settings_, lightgbm.Dataset(data, label), 40)
+    return booster, trees_of(booster), data
+
+
+def test_margin_is_bit_equal_to_lightgbm_on_its_data(grown):
+    booster, trees, data = grown
+    assert max(tree_depth(tree) for tree in trees) <= DEPTH_MAX
+    found = evaluate([trees], data)[0]
+    assert found.tobytes() == booster.predict(data, raw_score=True).tobytes()
+
+
+def test_margin_is_bit_equal_to_lightgbm_beside_its_thresholds(grown):
+    booster, trees, _ = grown
+    vectors = vectors_beside(trees, random.Random(5), 200)
+    found = evaluate([trees], vectors)[0]
+    assert found.tobytes() == booster.predict(vectors, raw_score=True).tobytes()
+
+
+def test_expectation_is_the_mean_margin_of_the_training_rows(grown):
+    booster, trees, data = grown
+    expected = booster.predict(data, raw_score=True).mean()
+    assert sum(tree.values[0] for tree in trees) == pytest.approx(expected, abs=1e-9)

@@ -1,0 +1,137 @@
+"""Goal: a row's score, label and alert are what scoring.py defines, one alert per flow part.
+
+Method: random detectors and sequences of records of few parts, against a plain model of a few
+lines. It does not show that a detector is any good.
+"""
+
+import random
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine.classifier import alerted
+from engine.classifier.forest import VECTOR_AT, complete
+from engine.classifier.scoring import Detector, make_work, score
+from engine.layouts import FEATURES, IDLE, ROW
+from tests.unit.classifier.builders import packed, plain_margin, random_tree
+
+ROWS_MAX = 16
+
+
+def drawn_model(draw: random.Random):
+    """Return (gate trees, trees of each kind, limits, scales)."""
+    gate = [random_tree(draw, draw.randrange(1, 8)) for _ in range(2)]
+    kinds = [
+        [random_tree(draw, draw.randrange(1, 8)) for _ in range(draw.randrange(1, 4))]
+        for _ in range(draw.randrange(1, 4))
+    ]
+    limits = [draw.uniform(-1, 1) for _ in range(1 + len(kinds))]
+    scales = [draw.uniform(0.2, 3) for _ in range(1 + len(kinds))]
+    return gate, kinds, limits, scales
+
+
+def detector_of(gate, kinds, limits, scales) -> Detector:
+    """Return what the kernels need of it."""
+    return Detector(
+        complete(gate, 7),
+        complete([tree for kind in kinds for tree in kind], 7),
+        np.asarray([0, len(gate)], np.int64),
+        np.cumsum([0, *(len(kind) for kind in kinds)]),
+        np.asarray(limits, np.float64),
+        np.asarray(scales, np.float64),
+    )
+
+
+def plain_score(model, vector) -> tuple[np.float32, int]:
+    """Return score and label by the definition."""
+    gate, kinds, limits, scales = model
+    margin = plain_margin(gate, vector)
+    if margin < limits[0]:
+        return np.float32(0.5 * squashed((margin - limits[0]) / scales[0])), 0
+    relative = [
+        (plain_margin(kind, vector) - limit) / scale
+        for kind, limit, scale in zip(kinds, limits[1:], scales[1:], strict=True)
+    ]
+    best = relative.index(max(relative))
+    return np.float32(squashed(relative[best])), 1 + best
+
+
+def squashed(relative: float) -> float:
+    return 0.5 + 0.5 * relative / (1.0 + abs(relative))
+
+
+class PlainAlerts:
+    """One alert per part, by a set."""
+
+    def __init__(self) -> None:
+        self._parts = set()
+
+    def judge(self, part: int, is_final: bool, above: bool) -> bool:
+        alert = above and part not in self._parts
+        if is_final:
+            self._parts.discard(part)
+        elif above:
+            self._parts.add(part)
+        return alert
+
+
+RECORDS = st.lists(st.tuples(st.integers(0, 5), st.booleans()), max_size=40)
+
+
+@given(st.integers(0, 2**32), RECORDS, st.integers(1, ROWS_MAX))
+@settings(deadline=None)
+def test_verdicts_are_those_of_the_plain_model(seed, records, batch):
+    draw = random.Random(seed)
+    model = drawn_model(draw)
+    detector = detector_of(*model)
+    kinds = len(model[1])
+    work = make_work(ROWS_MAX, kinds, alerted.make_set(8), alerted.make_key((seed, 3)))
+    plain = PlainAlerts()
+    alerts = kept = 0
+    for begin in range(0, len(records), batch):
+        chosen = records[begin : begin + batch]
+        rows = np.zeros((len(chosen), ROW.words), np.int64)
+        floats = rows.view(np.float32)
+        for row, (part, is_final) in zip(rows, chosen, strict=True):
+            row[ROW.index("head")] = packed(ROW, "head", reason=IDLE if is_final else 0)
+            row[ROW.index("first_reference")] = part
+        values = [draw.choice([0.0, 1.0, draw.uniform(-2, 2)]) for _ in range(142 * len(rows))]
+        floats[:, VECTOR_AT : VECTOR_AT + FEATURES] = np.reshape(values, (-1, FEATURES))
+        found = score(rows, floats, len(rows), detector, work)
+        alerts += found[0]
+        kept += found[1]
+        for row, (part, is_final) in zip(rows, chosen, strict=True):
+            assert verdict_of(row) == expected_verdict(model, plain, row, part, is_final)
+            alerts -= verdict_of(row)[3]
+            kept -= verdict_of(row)[2] > 0
+    assert (alerts, kept) == (0, 0)
+
+
+def verdict_of(row) -> tuple[float, float, int, bool]:
+    """Return (score, threshold, label, alert) of a row that has been scored."""
+    verdict = int(row[ROW.index("verdict")])
+    assert verdict >> ROW.shift("verdict", "scored") & 1
+    floats = row.view(np.float32)[2 * ROW.index("score_threshold") :]
+    label = verdict >> ROW.shift("verdict", "label") & ROW.mask("verdict", "label")
+    alert = verdict >> ROW.shift("verdict", "alert") & 1
+    named = verdict >> ROW.shift("verdict", "top_count") & ROW.mask("verdict", "top_count")
+    assert alert or not named
+    return float(floats[0]), float(floats[1]), label, bool(alert)
+
+
+def expected_verdict(model, plain, row, part, is_final) -> tuple[float, float, int, bool]:
+    vector = row.view(np.float32)[VECTOR_AT : VECTOR_AT + FEATURES]
+    number, label = plain_score(model, vector)
+    alert = plain.judge(part, is_final, number >= np.float32(0.5))
+    return float(number), 0.5, label, alert
+
+
+def test_margin_at_its_threshold_alerts():
+    trees = [random_tree(random.Random(1), 1)]
+    trees[0].leaves[:] = 0.25
+    detector = detector_of(trees, [trees], [0.25, 0.25], [1.0, 1.0])
+    work = make_work(1, 1, alerted.make_set(8), alerted.make_key((1, 3)))
+    rows = np.zeros((1, ROW.words), np.int64)
+    assert score(rows, rows.view(np.float32), 1, detector, work) == (1, 1)
+    assert verdict_of(rows[0]) == (0.5, 0.5, 1, True)
