@@ -3,6 +3,7 @@
 Nothing here was ever on a wire. Same arguments, same bytes (for one version of Python and numpy).
 """
 
+import functools
 import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,12 +65,14 @@ def kind_of(initiator: str, responder: str, responder_port: int) -> Truth | None
     """Return the row of DEMO_TRUTH for a flow of the demo; None for a flow that is not its."""
     ends = ipaddress.ip_address(initiator), ipaddress.ip_address(responder)
     for truth in DEMO_TRUTH:
-        initiators = ipaddress.ip_network(truth.initiators)
-        responders = ipaddress.ip_network(truth.responders)
         port_fits = truth.port is None or truth.port == responder_port
-        if port_fits and ends[0] in initiators and ends[1] in responders:
-            return truth
+        if port_fits and ends[0] in _network(truth.initiators):
+            if ends[1] in _network(truth.responders):
+                return truth
     return None
+
+
+_network = functools.cache(ipaddress.ip_network)
 
 
 def demo(path: str | Path) -> int:
