@@ -15,6 +15,7 @@ from engine.features.moments import (
     squares_high,
 )
 from engine.layouts import places
+from engine.memory.options import KERNEL
 from engine.memory.pointers import microsecond_bits
 from engine.memory.wide import square_add
 
@@ -148,7 +149,7 @@ _IDLE, _IDLE_STD = 0b1101 << 4, 0b0010 << 4
 _SUBFLOW = 0b1111 << 8
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def add_pause(block, gap, before, offset, age_mask):
     """Count a gap above 1 s in the activity block: from `before` to `offset`, ns from the start."""
     counts = block[places.ACTIVITY_COUNTS] + (1 << 32)
@@ -175,7 +176,7 @@ def add_pause(block, gap, before, offset, age_mask):
     block[places.ACTIVITY_COUNTS] = counts
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _write_idle(vector, idles, block, wide):
     """Fill the four features of `idles` >= 1 idle periods; return validity bits."""
     total = block[places.IDLE_TOTAL] & (-1 if wide else places.OFFSET_MASK)
@@ -189,7 +190,7 @@ def _write_idle(vector, idles, block, wide):
     return _IDLE | _IDLE_STD
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def write(vector, totals, block, age_mask):
     """Fill features 64 to 75 at `vector`; `block` is of zeros where there is none."""
     counts = block[places.ACTIVITY_COUNTS]

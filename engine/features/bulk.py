@@ -6,6 +6,7 @@ from numba import njit
 from engine.config import SECOND_NS
 from engine.features.feature import Feature
 from engine.layouts import places
+from engine.memory.options import KERNEL
 from engine.memory.pointers import shifted
 
 _BULK = (
@@ -76,7 +77,7 @@ BULK_PACKETS_MIN = 4
 BULK_GAP_NS = SECOND_NS
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def add_edge(block, side, sign, sums):
     """Add sign x (data packets, payload, offset) to a side's bulk sums; a start counts a bulk.
 
@@ -93,7 +94,7 @@ def add_edge(block, side, sign, sums):
         half[places.BULKS] += 1
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _write_side(vector, half, running, sums):
     """Fill the three features of a side with bulks; `sums` complete a run in progress."""
     packets, payload = half[places.BULK_PACKETS], half[places.BULK_PAYLOAD]
@@ -109,7 +110,7 @@ def _write_side(vector, half, running, sums):
     return 0b111
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def write(vector, totals, row, block):
     """Fill features 76 to 81 at `vector` from a row with a bulk block; return validity bits."""
     initiator = np.int64((row[places.FLOW_KEY] & places.INITIATOR_B) != 0)

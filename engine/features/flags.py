@@ -6,6 +6,7 @@ from numba import njit
 from engine.features.feature import Feature
 from engine.layouts import places
 from engine.layouts.table import FLOW_ROW
+from engine.memory.options import KERNEL
 
 FEATURES = (
     Feature(
@@ -167,7 +168,7 @@ def increments() -> np.ndarray:
     )
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def count_of(flag, line, spill, spill_flags):
     """Return how many packets of a direction had a flag (its number among SHIFTS)."""
     count = (line[places.FLAGS] >> SHIFTS[flag]) & MASKS[flag]
@@ -176,13 +177,13 @@ def count_of(flag, line, spill, spill_flags):
     return count + spill[places.SPILL_PSH + flag - RARE]
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def rst_count(line, spill_flags):
     """Return how many packets of a direction had RST."""
     return ((line[places.FLAGS] >> SHIFTS[_RST]) & MASKS[_RST]) + spill_flags[_RST]
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def write(vector, sides):
     """Fill features 50 to 61 at `vector`; `sides`: line, spill, spill flags of fwd, then bwd."""
     fwd, fwd_spill, fwd_flags, bwd, bwd_spill, bwd_flags = sides

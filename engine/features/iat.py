@@ -7,6 +7,7 @@ from engine.features.feature import Feature
 from engine.features.moments import deviation_us, largest_us, mean_us, smallest_us, squares_high
 from engine.features.totals import direction_line
 from engine.layouts import places
+from engine.memory.options import KERNEL
 from engine.memory.pointers import shifted
 
 FEATURES = (
@@ -154,7 +155,7 @@ _MEAN, _STD, _MAX, _MIN = 0b0001, 0b0010, 0b0100, 0b1000
 _FWD_SHIFT, _BWD_SHIFT = 4, 9
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _write_gaps(vector, packets, total, moments, wide):
     """Fill mean, deviation, largest, smallest of packets - 1 gaps; return validity bits."""
     if packets < 2:
@@ -168,7 +169,7 @@ def _write_gaps(vector, packets, total, moments, wide):
     return _MEAN | _MAX | _MIN | _STD
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _write_side(vector, packets, line, first, age_mask):
     """Fill total, mean, deviation, largest, smallest of a direction; return validity bits."""
     if packets < 2:
@@ -180,7 +181,7 @@ def _write_side(vector, packets, line, first, age_mask):
     return 1 | _write_gaps(shifted(vector, 1), packets, total, moments, wide) << 1
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def write(vector, totals, row, age_mask):
     """Fill features 36 to 49 at `vector` from a row; return their validity bits."""
     key = row[places.FLOW_KEY]

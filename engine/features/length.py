@@ -8,6 +8,7 @@ from numba import njit
 from engine.features.feature import Feature
 from engine.features.moments import variance
 from engine.layouts import places
+from engine.memory.options import HOT, KERNEL
 from engine.memory.pointers import shifted
 
 FEATURES = (
@@ -178,7 +179,7 @@ _BWD, _BWD_SPREAD = 0b0111 << 9, 0b1000 << 9
 _FWD_PAYLOAD, _BWD_PAYLOAD, _FWD_HEADER = 1 << 13, 1 << 14, 1 << 15
 
 
-@njit(cache=True, nogil=True)
+@njit(**HOT)
 def add_length(line, length, header):
     """Count a packet's length and header length in its direction line, bytes."""
     line[places.SQUARES] += length * length
@@ -199,7 +200,7 @@ def add_length(line, length, header):
     )
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _write_direction(vector, count, total, line):
     """Fill min, max, mean, deviation of one direction with at least one packet."""
     lengths = line[places.LENGTHS]
@@ -210,7 +211,7 @@ def _write_direction(vector, count, total, line):
         vector[3] = math.sqrt(variance(count, line[places.SQUARES], 0, total))
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def write(vector, totals, fwd, bwd):
     """Fill features 14 to 29 at `vector` from both direction lines; return their validity bits."""
     count = totals.fwd_packets + totals.bwd_packets

@@ -10,19 +10,20 @@ import math
 from numba import njit
 
 from engine.layouts import places
+from engine.memory.options import HOT, KERNEL
 from engine.memory.pointers import float_of_bits, microsecond_bits
 from engine.memory.wide import square_add, variance_numerator
 
 NO_EXTREMES = 0x7F7FFFFF  # Smallest: the largest float32; largest: 0.
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def variance(count, low, high, total):
     """Return the sample variance of `count` >= 2 values from their exact sums."""
     return variance_numerator(count, low, high, total) / (float(count) * float(count - 1))
 
 
-@njit(cache=True, nogil=True)
+@njit(**HOT)
 def packed_add(time, squares_high, squares_low, value, age_mask):
     """Return (word of a time with upper bits of squares, lower word), `value` squared added."""
     if age_mask != places.OFFSET_MASK:
@@ -31,19 +32,19 @@ def packed_add(time, squares_high, squares_low, value, age_mask):
     return time | high << places.OFFSET_BITS, low
 
 
-@njit(cache=True, nogil=True)
+@njit(**HOT)
 def squares_high(word):
     """Return the upper 20 bits of a sum of squares that share a word with a time."""
     return (word >> places.OFFSET_BITS) & places.SQUARES_HIGH_MASK
 
 
-@njit(cache=True, nogil=True)
+@njit(**HOT)
 def extremes_with(extremes, bits):
     """Return packed extremes that also cover a float32 value >= 0, given by its bits."""
     return min(extremes & places.MASK32, bits) | max(extremes >> 32, bits) << 32
 
 
-@njit(cache=True, nogil=True)
+@njit(**HOT)
 def add_gap(moments, offset, age_mask):
     """Count the gap before a packet at `offset` (ns from the part's start); return the gap, ns.
 
@@ -56,25 +57,25 @@ def add_gap(moments, offset, age_mask):
     return gap
 
 
-@njit(cache=True, nogil=True)
+@njit(**HOT)
 def smallest_us(extremes):
     """Return the smallest value of packed extremes, us."""
     return float_of_bits(extremes & places.MASK32)
 
 
-@njit(cache=True, nogil=True)
+@njit(**HOT)
 def largest_us(extremes):
     """Return the largest value of packed extremes, us."""
     return float_of_bits(extremes >> 32)
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def deviation_us(count, low, high, total):
     """Return the sample deviation in us of `count` >= 2 values in ns."""
     return math.sqrt(variance(count, low, high, total)) / 1000.0
 
 
-@njit(cache=True, nogil=True)
+@njit(**HOT)
 def mean_us(total, count):
     """Return the mean in us of `count` >= 1 values in ns."""
     return (float(total) / float(count)) / 1000.0

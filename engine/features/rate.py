@@ -3,6 +3,7 @@
 from numba import njit
 
 from engine.features.feature import Feature
+from engine.memory.options import KERNEL
 
 FEATURES = (
     Feature(
@@ -62,7 +63,7 @@ FEATURES = (
 VALID = (1 << len(FEATURES)) - 1
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def write(vector, totals):
     """Fill features 30 to 35 at `vector`; return their validity bits."""
     if totals.duration == 0:

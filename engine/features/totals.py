@@ -6,6 +6,7 @@ import numpy as np
 from numba import njit
 
 from engine.layouts import places
+from engine.memory.options import HOT, KERNEL
 from engine.memory.pointers import shifted
 
 
@@ -23,32 +24,32 @@ class Totals(NamedTuple):
     duration: int
 
 
-@njit(cache=True, nogil=True)
+@njit(**HOT)
 def direction_line(row, side):
     """Return the pointer to the direction line of endpoint A (0) or B (1)."""
     return shifted(row, places.SIDE_A + places.LINE_WORDS * side)
 
 
-@njit(cache=True, nogil=True)
+@njit(**HOT)
 def low_half(word):
     """Return the counter in the lower 32 bits."""
     return word & places.MASK32
 
 
-@njit(cache=True, nogil=True)
+@njit(**HOT)
 def high_half(word):
     """Return the counter in the upper 32 bits."""
     return (word >> 32) & places.MASK32
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def impossible_count(line, spill):
     """Return how many packets of a direction had impossible flags."""
     kept = (line[places.LENGTHS] >> places.IMPOSSIBLE_SHIFT) & places.IMPOSSIBLE_MASK
     return kept + spill[places.SPILL_IMPOSSIBLE]
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def read_totals(row, spill_a, spill_b, age_mask):
     """Return a row's Totals; the spill pointers lead to the block of zeros where there is none."""
     initiator = np.int64((row[places.FLOW_KEY] & places.INITIATOR_B) != 0)

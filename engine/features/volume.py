@@ -5,6 +5,7 @@ import math
 from numba import njit
 
 from engine.features.feature import Feature
+from engine.memory.options import KERNEL
 
 FEATURES = (
     Feature(
@@ -142,7 +143,7 @@ FEATURES = (
 VALID = (1 << len(FEATURES)) - 1
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def write(vector, totals):
     """Fill features 0 to 13 at `vector`; return their validity bits."""
     vector[0] = totals.duration / 1000.0

@@ -4,6 +4,7 @@ from numba import njit
 
 from engine.features.feature import Feature
 from engine.layouts import places
+from engine.memory.options import KERNEL
 
 FEATURES = (
     Feature(
@@ -27,7 +28,7 @@ FEATURES = (
 )
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def write(vector, totals, fwd, bwd):
     """Fill features 62 and 63 at `vector` from both direction lines; return their validity bits."""
     valid = 0

@@ -9,21 +9,22 @@ room in the event ring and is resumed by calling again.
 from numba import njit
 
 from engine.config import PANE_NS
-from engine.flows.deadlines import PANE, due_next, due_row, next_pane, open_pane
+from engine.flows.deadlines import PANE, due_next, due_row, due_soon, next_pane, open_pane
 from engine.flows.emit import has_room
-from engine.flows.finish import end_part
+from engine.flows.finish import ask_for_rest, end_part
 from engine.flows.panes import end_pane
 from engine.flows.pools import LIVE
 from engine.flows.shard import row_at
 from engine.layouts import RECORD_SLOTS, places
 from engine.layouts.records import CLASS_TIMER, ENDED, IDLE
 from engine.layouts.table import TABLE
+from engine.memory.options import KERNEL
 
 NEXT_DUE = TABLE.index("next_due_ns")
 NO_PANE = -(1 << 62)  # Before the first packet.
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _fire_due(shard, now):
     """End the parts whose deadline is before `now`; return False when the event ring is full."""
     table = shard.table
@@ -34,6 +35,9 @@ def _fire_due(shard, now):
         if not has_room(shard, RECORD_SLOTS):
             return False
         row = due_row(shard)
+        soon = due_soon(table)
+        if soon:
+            ask_for_rest(table, soon)
         if row:
             line = row_at(table, row)
             reason = ENDED if line[places.FLOW_KEY] & places.ENDED else IDLE
@@ -41,7 +45,7 @@ def _fire_due(shard, now):
             end_part(shard, row, reason, CLASS_TIMER, order)
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def advance(shard, now):
     """Let happen what is due before a packet of time `now`; False when the event ring is full."""
     table = shard.table

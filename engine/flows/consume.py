@@ -29,6 +29,7 @@ from engine.flows.update import take_packet
 from engine.layouts import PACKET, RING, places
 from engine.layouts.records import END, SOURCE_END, STEP, TICK
 from engine.layouts.table import TABLE
+from engine.memory.options import HOT, KERNEL
 from engine.memory.pointers import bytes_at, pointer, prefetch, shifted
 from engine.packets.key import PROTOCOL_MASK, PROTOCOL_SHIFT, flow_key, keyed_hash, side_of
 from engine.rings import spsc
@@ -57,7 +58,7 @@ _PAYLOAD_LINES = BYTES_MAX // 64
 _SEE_SIDE, _SEE_OTHER, _SEE_PAUSE, _SEE_PAYLOAD = 1, 2, 4, 8
 
 
-@njit(cache=True, nogil=True)
+@njit(**HOT)
 def _hash_batch(table, words, mask, first, count, scratch):
     """First pass: side, key and tag of each packet; ask for its slot."""
     secrets = shifted(table, _SECRETS)
@@ -73,7 +74,7 @@ def _hash_batch(table, words, mask, first, count, scratch):
         prefetch(table, slots_at + home_slot(tag, slots))
 
 
-@njit(cache=True, nogil=True)
+@njit(**HOT)
 def _find_batch(table, count, scratch):
     """Second pass: the row that each packet's tag names, if any; ask for its lines."""
     slots, slots_at = table[SLOTS], table[SLOTS_AT]
@@ -94,7 +95,7 @@ def _find_batch(table, count, scratch):
             prefetch(direction_line(line, scratch[8 * k]), 0)
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _foresee_batch(shard, words, mask, first, count, scratch):
     """Third pass: what else each packet will touch; ask for side line, other direction, payload."""
     table = shard.table
@@ -123,7 +124,7 @@ def _foresee_batch(shard, words, mask, first, count, scratch):
             _ask_for_payload(shard, words, at, captured)
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _ask_for_payload(shard, words, at, captured):
     """Ask for the lines of a packet's payload that will be read."""
     reference = words[at + _REFERENCE]
@@ -136,7 +137,7 @@ def _ask_for_payload(shard, words, at, captured):
         prefetch(octets, 64 * line)
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _fetch_cold_batch(table, count, scratch):
     """Fourth pass: cold blocks of the rows whose side line was asked for."""
     for k in range(count):
@@ -152,7 +153,7 @@ def _fetch_cold_batch(table, count, scratch):
                 prefetch(table, blocks + block * places.BLOCK_WORDS)
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _take_control(shard, words, at):
     """Apply a control record; False when the event ring lacks room."""
     table = shard.table
@@ -174,12 +175,12 @@ def _take_control(shard, words, at):
     return True
 
 
-@njit(cache=True, nogil=True)
+@njit(**HOT)
 def _is_control(words, at):
     return (words[at + _LENGTHS] >> _HEADER_SHIFT) & _HEADER_MASK == 0
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _take_batch(shard, words, mask, span, scratch):
     """Apply the records of `span` (first, count) in order; return (how many, why it stopped)."""
     table = shard.table
@@ -208,14 +209,14 @@ def _take_batch(shard, words, mask, span, scratch):
     return count, DRAINED
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def publish_events(shard):
     """Publish the events made so far, then the watermark that promises them."""
     spsc.publish(shard.ring, shard.table[EVENT_TAIL])
     spsc.publish_watermark(shard.ring, shard.table[_CLOCK], shard.table[_CLOCK_REFERENCE])
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def consume(arrays, packet_ring, packet_words, scratch_array, limit):
     """Take at most `limit` records; return (how many, why it stopped)."""
     shard = shard_of_arrays(arrays)

@@ -17,6 +17,7 @@ from engine.flows.pools import owned_block, spills_of
 from engine.flows.spill import PAIR_TOPS, count_impossible, spill_flags, spill_pair
 from engine.layouts import PACKET, places
 from engine.layouts.table import TABLE
+from engine.memory.options import HOT, KERNEL
 from engine.memory.pointers import shifted
 from engine.packets.key import PROTOCOL_MASK, PROTOCOL_SHIFT
 
@@ -54,7 +55,7 @@ class Packet(NamedTuple):
     fragment: bool
 
 
-@njit(cache=True, nogil=True)
+@njit(**HOT)
 def read_packet(words, at, side):
     """Return the fields of the record at word `at`."""
     lengths, key = words[at + _LENGTHS], words[at + _KEY]
@@ -77,7 +78,7 @@ def read_packet(words, at, side):
     )
 
 
-@njit(cache=True, nogil=True)
+@njit(**HOT)
 def is_impossible(flags):
     """Return whether no TCP stack sends these flags (SEMANTICS.rst, Deltas)."""
     if flags & places.SYN:
@@ -85,7 +86,7 @@ def is_impossible(flags):
     return flags == 0 or flags & (places.FIN | places.ACK) == places.FIN
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _run_sums(table, line, side):
     """Return (data packets, payload) that a direction has counted so far, spilled ones included."""
     direction = direction_line(line, side)
@@ -94,7 +95,7 @@ def _run_sums(table, line, side):
     return data, high_half(direction[places.BYTES]) + spill[places.SPILL_PAYLOAD]
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _end_run(table, line, run, end):
     """Complete the bulk sums of a run of 4 or more whose last packet came at offset `end`. Cold."""
     side = (run >> places.RUN_SIDE_SHIFT) & 1
@@ -103,7 +104,7 @@ def _end_run(table, line, run, end):
     add_edge(block, side, 1, (data, payload, end))
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _begin_bulk(table, line, packet, before_payload, begin):
     """Note that a run is a bulk: its 4th packet has come and is not counted yet. Cold."""
     data, payload = _run_sums(table, line, packet.side)
@@ -112,7 +113,7 @@ def _begin_bulk(table, line, packet, before_payload, begin):
     add_edge(block, packet.side, -1, sums)
 
 
-@njit(cache=True, nogil=True)
+@njit(**HOT)
 def _extend_run(table, line, packet, since, offset):
     """Count a data packet that continues the run in progress, `since` ns after its last."""
     run = line[places.RUN]
@@ -128,7 +129,7 @@ def _extend_run(table, line, packet, since, offset):
     _set_run(line, packet.side, count + 1, duration, before)
 
 
-@njit(cache=True, nogil=True)
+@njit(**HOT)
 def _set_run(line, side, count, duration, payload):
     line[places.RUN] = (
         duration
@@ -138,7 +139,7 @@ def _set_run(line, side, count, duration, payload):
     )
 
 
-@njit(cache=True, nogil=True)
+@njit(**HOT)
 def _follow_run(table, line, packet, gap, offset):
     """Carry the run of data packets on to this packet; return ns since its last data packet.
 
@@ -163,7 +164,7 @@ def _follow_run(table, line, packet, gap, offset):
     return since if run else 0
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _packets_so_far(table, line):
     """Return how many packets a part has counted, both directions, spilled ones included."""
     total = 0
@@ -174,7 +175,7 @@ def _packets_so_far(table, line):
     return total
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _packets_to_early(count):
     """Return how many packets follow `count` until the next power of 8, or the most a row holds."""
     wanted = EARLY_BASE
@@ -183,7 +184,7 @@ def _packets_to_early(count):
     return min(wanted - count, places.TO_EARLY_MASK)
 
 
-@njit(cache=True, nogil=True)
+@njit(**HOT)
 def count_in_flow(table, line, packet):
     """Count a packet that is not the part's first in the flow line; return whether it makes an
     early record: the part's 8^k-th packet, or the first beyond another 60 s of age."""
@@ -207,7 +208,7 @@ def count_in_flow(table, line, packet):
     return early
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def is_power_of_8(count):
     """Return whether a count >= 8 is 8^k."""
     while count >= EARLY_BASE and count % EARLY_BASE == 0:
@@ -215,7 +216,7 @@ def is_power_of_8(count):
     return count == 1
 
 
-@njit(cache=True, nogil=True)
+@njit(**HOT)
 def begin_flow_line(line, packet):
     """Set the flow line for a part's first packet; the row's words behind the key are zero."""
     line[places.START] = packet.time
@@ -226,7 +227,7 @@ def begin_flow_line(line, packet):
     line[places.PACE] |= (EARLY_BASE - 1) << places.TO_EARLY_SHIFT
 
 
-@njit(cache=True, nogil=True)
+@njit(**HOT)
 def count_in_direction(table, line, packet):
     """Count a packet in the line of its direction."""
     side = packet.side

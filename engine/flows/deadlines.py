@@ -21,8 +21,9 @@ from engine.flows.shard import row_at
 from engine.flows.sorting import BUCKETS, sort_entries
 from engine.layouts import places
 from engine.layouts.table import TABLE
+from engine.memory.lanes import matching_bytes
+from engine.memory.options import KERNEL
 from engine.memory.pointers import prefetch
-from engine.memory.wide import matching_bytes
 
 IDLE_NS = TABLE.index("idle_ns")
 LINGER_NS = TABLE.index("linger_ns")
@@ -47,7 +48,7 @@ _PREFETCH_AHEAD = 8
 _OFFSET_SHIFT = 21
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def deadline_of(table, line):
     """Return when a row's part ends if it stays silent; the largest time when never."""
     last = line[places.START] + (line[places.LAST] & table[AGE_MASK])
@@ -58,13 +59,13 @@ def deadline_of(table, line):
     return last + table[IDLE_NS]
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def name_of(table, row):
     """Return a row's byte."""
     return (table[table[BYTES_AT] + (row >> 3)] >> 8 * (row & 7)) & 255
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _rename(table, row, name):
     """Set a row's byte and keep the counts."""
     at = table[BYTES_AT] + (row >> 3)
@@ -80,7 +81,7 @@ def _rename(table, row, name):
     table[block + name] += 1
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def file_deadline(table, row, deadline):
     """Note in which pane a row must be looked at."""
     if deadline == places.TIME_MAX:
@@ -91,13 +92,13 @@ def file_deadline(table, row, deadline):
     _rename(table, row, pane % NAMES + 1)
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def forget_deadline(table, row):
     """Note that a row is not to be looked at any more."""
     _rename(table, row, 0)
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def next_pane(table, now_pane):
     """Return the next pane, at most `now_pane`, in which a row is to be looked at."""
     pane = table[PANE]
@@ -109,7 +110,7 @@ def next_pane(table, now_pane):
     return now_pane
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _collect(table, name):
     """Write the numbers of the rows of that name to the due list; return how many."""
     found = 0
@@ -134,7 +135,7 @@ def _collect(table, name):
     return found
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def open_pane(shard, pane):
     """Enter a pane: make the due list of the rows whose deadline lies in it."""
     table = shard.table
@@ -160,7 +161,7 @@ def open_pane(shard, pane):
     table[DUE_COUNT] = kept
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def due_next(table):
     """Return the time of the next deadline in the due list; the largest time if there is none."""
     if table[DUE_HEAD] == table[DUE_COUNT]:
@@ -169,7 +170,7 @@ def due_next(table):
     return table[PANE] * PANE_NS + (entry >> _OFFSET_SHIFT)
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def due_row(shard):
     """Take the next row off the due list; return it, or 0 if it is no longer due."""
     table = shard.table
@@ -191,7 +192,16 @@ def due_row(shard):
     return np.int64(0)
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
+def due_soon(table):
+    """Return a row that will be due shortly and whose lines have been asked for; 0 if none."""
+    soon = table[DUE_HEAD] + _PREFETCH_AHEAD // 2
+    if soon >= table[DUE_COUNT]:
+        return np.int64(0)
+    return table[table[DUE_AT] + soon] & places.REFERENCE_MASK
+
+
+@njit(**KERNEL)
 def _find_named(table, name):
     """Return a row of that name; there is one. The search goes on where the last one ended."""
     counts, octets = table[COUNTS_AT], table[BYTES_AT]
@@ -212,7 +222,7 @@ def _find_named(table, name):
     return np.int64(0)
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def row_to_evict(table):
     """Return a row whose deadline lies in the earliest pane that has any."""
     while True:  # Ends: a row is moved to a later name, or returned.

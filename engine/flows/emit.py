@@ -37,6 +37,7 @@ from engine.layouts.records import (
 )
 from engine.layouts.table import TABLE
 from engine.memory.atomics import load_acquire
+from engine.memory.options import HOT, KERNEL
 from engine.memory.pointers import shifted
 from engine.rings import spsc
 
@@ -76,7 +77,7 @@ _FINALS = counter_index("worker", "finals_idle") - 1  # Plus the reason's number
 EARLY = 0  # The reason of an early record.
 
 
-@njit(cache=True, nogil=True)
+@njit(**HOT)
 def has_room(shard, slots):
     """Return whether the event ring has that many free slots behind the table's tail."""
     ring, tail = shard.ring, shard.table[EVENT_TAIL]
@@ -86,7 +87,7 @@ def has_room(shard, slots):
     return tail + slots - ring[spsc.HEAD_SEEN] <= ring[spsc.CAPACITY]
 
 
-@njit(cache=True, nogil=True)
+@njit(**HOT)
 def next_slot(shard):
     """Return the pointer to the words of the next slot, and take it. There is room."""
     tail = shard.table[EVENT_TAIL]
@@ -94,7 +95,7 @@ def next_slot(shard):
     return shifted(shard.slots, (tail & (shard.ring[spsc.CAPACITY] - 1)) * EVENT_SLOT_WORDS)
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _write_key(table, event, row, line):
     """Write the five key words: initiator first."""
     key = line[places.FLOW_KEY]
@@ -113,7 +114,7 @@ def _write_key(table, event, row, line):
         event[a + 1], event[b + 1] = (both >> 32) & places.MASK32, both & places.MASK32
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _write_increase(table, out, line, totals, spills):
     """Write what the part has added since its last delta; `out` leads to the increase's words."""
     fwd_spill, fwd_flags, bwd_spill, bwd_flags = spills
@@ -144,7 +145,7 @@ def _write_increase(table, out, line, totals, spills):
     out[7] = fwd_more | ((bwd_impossible - (before >> high)) & places.MASK32) << 32
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def ordered_spills(table, line):
     """Return spill, spill flags of fwd, then of bwd."""
     initiator = np.int64(line[places.FLOW_KEY] & places.INITIATOR_B != 0)
@@ -153,7 +154,7 @@ def ordered_spills(table, line):
     return fwd_spill, fwd_flags, bwd_spill, bwd_flags
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _totals_of(table, line, spills):
     fwd_spill, _, bwd_spill, _ = spills
     swapped = line[places.FLOW_KEY] & places.INITIATOR_B
@@ -162,7 +163,7 @@ def _totals_of(table, line, spills):
     return read_totals(line, spill_a, spill_b, table[AGE_MASK])
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def emit_delta(shard, row, time, reference):
     """Send a row's delta; (time, reference): its first packet in the pane. There is room."""
     table = shard.table
@@ -181,7 +182,7 @@ def emit_delta(shard, row, time, reference):
     shard.counters[_DELTAS] += 1
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _write_features(table, vector, line, totals, spills):
     """Fill the 83 flow features at a float32 pointer; return both validity words."""
     fwd_spill, fwd_flags, bwd_spill, bwd_flags = spills
@@ -210,7 +211,7 @@ def _write_features(table, vector, line, totals, spills):
     return low, high | payload.write(shifted(vector, 82), line) << 19
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _write_record(table, words, floats, row, order):
     """Fill a record but for its head's marks; `order`: head, time, position time and reference."""
     line = row_at(table, row)
@@ -246,7 +247,7 @@ def _write_record(table, words, floats, row, order):
             _write_increase(table, increase, line, totals, spills)
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def emit_record(shard, row, reason, order_class, order):
     """Send an early (reason 0) or final record of a row; `order`: time, position. There is room."""
     table = shard.table

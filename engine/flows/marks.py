@@ -8,6 +8,7 @@ from engine.features.services import ICMP, OTHER, TCP_PROTOCOL, UDP_PROTOCOL
 from engine.features.totals import direction_line
 from engine.layouts import MARKS, places
 from engine.layouts.records import RECORD_EVENT
+from engine.memory.options import KERNEL
 
 UPLOAD_BYTES = 1 << 20
 STARTED, SYN, ANSWERED, HANDSHAKE, REFUSED, UPLOAD = (
@@ -23,13 +24,13 @@ ENDED_FWD = 1 << RECORD_EVENT.shift("head", "ended") + 2
 ENDED_BWD = 1 << RECORD_EVENT.shift("head", "ended") + 3
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def protocol_of(key):
     """Return the protocol in a row's key word."""
     return (key >> places.PROTOCOL_SHIFT) & places.PROTOCOL_MASK
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def service_of_key(services, key):
     """Return the service class of a row's key word: by protocol and responder port."""
     protocol = protocol_of(key)
@@ -39,7 +40,7 @@ def service_of_key(services, key):
     return np.int64(ICMP if protocol == 1 or protocol == 58 else OTHER)
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def new_marks(row, totals, bwd_spill_flags):
     """Return the marks that are true now and have not been sent; note them as sent."""
     key, state = row[places.FLOW_KEY], row[places.STATE]
@@ -63,7 +64,7 @@ def new_marks(row, totals, bwd_spill_flags):
     return marks & ~sent
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def ended_bits(row):
     """Return the bits of a final's head that say how its flow ended."""
     key = row[places.FLOW_KEY]

@@ -16,11 +16,12 @@ from engine.features.totals import direction_line, impossible_count
 from engine.flows.deadlines import PANE
 from engine.flows.emit import emit_delta, emit_record, has_room
 from engine.flows.marks import protocol_of
-from engine.flows.pools import owned_block
+from engine.flows.pools import ask_for_cold, owned_block
 from engine.flows.shard import row_at
 from engine.layouts import RECORD_SLOTS, places
 from engine.layouts.records import CLASS_PANE
 from engine.layouts.table import PANE_ENTRY, TABLE
+from engine.memory.options import KERNEL
 from engine.memory.pointers import prefetch, shifted
 
 PANE_COUNT = TABLE.index("pane_count")
@@ -32,10 +33,10 @@ _OFFSET_SHIFT = PANE_ENTRY.shift("place", "offset")
 _OFFSET_MASK = PANE_ENTRY.mask("place", "offset")
 _BEGAN = 1 << PANE_ENTRY.shift("place", "began")
 _OPEN, _DELTAS, _EARLY = 0, 1, 2
-_PREFETCH_AHEAD = 6
+_PREFETCH_AHEAD = 8
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def enter_pane(table, row, time, reference, began):
     """Append a flow to the pane list with its first packet there."""
     count = table[PANE_COUNT]
@@ -46,7 +47,7 @@ def enter_pane(table, row, time, reference, began):
     table[PANE_COUNT] = count + 1
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _is_current(table, line, reference, began):
     """Return whether a pane entry's part is still the one in its row."""
     if began:
@@ -54,23 +55,31 @@ def _is_current(table, line, reference, began):
     return line[places.START] < table[PANE] * PANE_NS
 
 
-@njit(cache=True, nogil=True)
-def _prefetch_entry(table, index):
-    place = table[table[PANES_AT] + index * ENTRY_WORDS + 1]
-    line = row_at(table, place & places.REFERENCE_MASK)
-    for word in range(0, places.ROW_WORDS, places.LINE_WORDS):
-        prefetch(line, word)
+@njit(**KERNEL)
+def _foresee(table, index):
+    """Ask for the row of the entry that comes in a while, and for what a nearer one's refers to."""
+    count = table[PANE_COUNT]
+    if index + _PREFETCH_AHEAD < count:
+        line = row_at(table, _row_of_entry(table, index + _PREFETCH_AHEAD))
+        for word in range(0, places.ROW_WORDS, places.LINE_WORDS):
+            prefetch(line, word)
+    if index + _PREFETCH_AHEAD // 2 < count:
+        ask_for_cold(table, row_at(table, _row_of_entry(table, index + _PREFETCH_AHEAD // 2)))
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
+def _row_of_entry(table, index):
+    return table[table[PANES_AT] + index * ENTRY_WORDS + 1] & places.REFERENCE_MASK
+
+
+@njit(**KERNEL)
 def _send_deltas(shard):
     """Send deltas from the cursor on; return whether all are sent."""
     table = shard.table
     count = table[PANE_COUNT]
     begin_ns = table[PANE] * PANE_NS
     for index in range(table[PANE_CURSOR], count):
-        if index + _PREFETCH_AHEAD < count:
-            _prefetch_entry(table, index + _PREFETCH_AHEAD)
+        _foresee(table, index)
         if not has_room(shard, 1):
             table[PANE_CURSOR] = index
             return False
@@ -84,15 +93,14 @@ def _send_deltas(shard):
     return True
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _send_early(shard):
     """Send the pane-end early records from the cursor on; return whether all are sent."""
     table = shard.table
     count = table[PANE_COUNT]
     end_ns = (table[PANE] + 1) * PANE_NS
     for index in range(table[PANE_CURSOR], count):
-        if index + _PREFETCH_AHEAD < count:
-            _prefetch_entry(table, index + _PREFETCH_AHEAD)
+        _foresee(table, index)
         entry = shifted(table, table[PANES_AT] + index * ENTRY_WORDS)
         row = entry[1] & places.REFERENCE_MASK
         line = row_at(table, row)
@@ -105,7 +113,7 @@ def _send_early(shard):
     return True
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def end_pane(shard):
     """Send what the end of the pane brings; return False when the event ring is full."""
     table = shard.table
@@ -126,7 +134,7 @@ def end_pane(shard):
     return True
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def note_totals(table, line, totals, spills):
     """Keep a part's totals in its pane block, before a packet of a later pane changes them.
 

@@ -18,6 +18,7 @@ from engine.flows.shard import ARENA_ADDRESS, ARENA_MASK, IN_ARENA, SOURCES_AT
 from engine.layouts import places
 from engine.layouts.records import CLASS_PACKET, FACT, FACT_EVENT, RANK_FACT
 from engine.layouts.table import TABLE
+from engine.memory.options import KERNEL
 from engine.memory.pointers import bytes_at, load_u16_be, shifted
 from engine.packets import dns
 from engine.packets.greetings import HTTP, client_hello, is_http_request
@@ -35,7 +36,7 @@ _FACTS_MADE = counter_index("worker", "facts")
 _OFFSET_MASK = (1 << 48) - 1
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def payload_address(sources, arena, reference, slot, header):
     """Return the address of the payload behind an IP header, in a mapped source or the arena."""
     base = sources[SOURCES_AT + (reference >> 48)]
@@ -44,7 +45,7 @@ def payload_address(sources, arena, reference, slot, header):
     return base + (reference & _OFFSET_MASK) + header
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _is_dns(line):
     """Return whether a row's flow is UDP with port 53 on either side."""
     key = line[places.FLOW_KEY]
@@ -52,7 +53,7 @@ def _is_dns(line):
     return protocol_of(key) == UDP_PROTOCOL and (port_a == dns.PORT or port_b == dns.PORT)
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _emit_fact(shard, octets, packet, words, at):
     """Send a DNS fact if the payload parses. There is room."""
     length, parent = dns.read_question(octets, packet.captured, shard.name)
@@ -75,7 +76,7 @@ def _emit_fact(shard, octets, packet, words, at):
     shard.counters[_FACTS_MADE] += 1
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _greet(line, octets, count):
     """Note what a TCP payload begins with."""
     found = client_hello(octets, count)
@@ -84,7 +85,7 @@ def _greet(line, octets, count):
     line[places.STATE] |= found << places.FOUND_SHIFT
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def note_payload(shard, line, packet, words, at):
     """Look at a packet's captured payload, where it is among those that are looked at."""
     if packet.payload == 0:

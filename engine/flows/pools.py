@@ -11,7 +11,8 @@ from engine.flows.shard import block_at, cold_reference, row_at
 from engine.layouts import places
 from engine.layouts.table import TABLE
 from engine.memory.atomics import fence_release, store_relaxed, store_release
-from engine.memory.pointers import shifted
+from engine.memory.options import HOT, KERNEL
+from engine.memory.pointers import prefetch, shifted
 
 LIVE = TABLE.index("live")
 ROW_FREE = TABLE.index("row_free")
@@ -22,7 +23,7 @@ COLD_FRESH = TABLE.index("cold_fresh")
 COLD_LEFT = TABLE.index("cold_left")
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def take_row(table):
     """Return the number of a free row, or 0 when the table is full."""
     row = table[ROW_FREE]
@@ -37,7 +38,7 @@ def take_row(table):
     return row
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def give_row(table, row):
     """Give a row back, and every cold block it has."""
     line = row_at(table, row)
@@ -51,14 +52,14 @@ def give_row(table, row):
     table[LIVE] -= 1
 
 
-@njit(cache=True, nogil=True)
+@njit(**HOT)
 def mark_changing(line):
     """Make a row's version odd before anything in it changes, for readers of live state."""
     store_relaxed(line, places.PACE, line[places.PACE] | places.VERSION_ONE)
     fence_release()  # The version is odd before any other word changes.
 
 
-@njit(cache=True, nogil=True)
+@njit(**HOT)
 def mark_settled(line):
     """Make a row's version even again, and another than before."""
     pace = line[places.PACE]
@@ -66,7 +67,17 @@ def mark_settled(line):
     store_release(line, places.PACE, pace & ~places.VERSION_BITS | version << places.VERSION_SHIFT)
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
+def ask_for_cold(table, line):
+    """Ask for the cold blocks of a row that making a record or a delta reads."""
+    cold = line[places.COLD_FLOW]
+    if cold:
+        prefetch(block_at(table, cold_reference(cold, places.ACTIVITY_SHIFT)), 0)
+        prefetch(block_at(table, cold_reference(cold, places.BULK_SHIFT)), 0)
+        prefetch(block_at(table, cold_reference(cold, places.PANE_SHIFT)), 0)
+
+
+@njit(**KERNEL)
 def give_cold_blocks(table, line):
     """Give back every cold block that a row has."""
     flow, side = line[places.COLD_FLOW], line[places.COLD_SIDE]
@@ -81,14 +92,14 @@ def give_cold_blocks(table, line):
         line[places.COLD_SIDE] = 0
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _give_spill(table, block):
     if block:
         _give_block(table, block_at(table, block)[places.SPILL_MORE])
         _give_block(table, block)
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _give_block(table, block):
     if block == 0:
         return
@@ -100,7 +111,7 @@ def _give_block(table, block):
     table[COLD_LEFT] += 1
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _take_block(table):
     """Return the number of a block of zeros. The caller has seen to it that there is one."""
     block = table[COLD_FREE]
@@ -116,7 +127,7 @@ def _take_block(table):
     return block
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def owned_block(table, line, word, shift):
     """Return the pointer to the cold block that a row refers to in `word`; taken on first use."""
     block = cold_reference(line[word], shift)
@@ -126,26 +137,26 @@ def owned_block(table, line, word, shift):
     return block_at(table, block)
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def spill_block(table, line, side):
     """Return the pointer to a direction's SPILL_BLOCK; taken on first use."""
     return owned_block(table, line, places.COLD_SIDE, places.SPILL_SHIFT + 21 * side)
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def spill_flags_block(table, line, side):
     """Return the pointer to a direction's SPILL_FLAGS_BLOCK; taken on first use."""
     return owned_block(table, spill_block(table, line, side), places.SPILL_MORE, 0)
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def spills_of(table, line, side):
     """Return pointers to a direction's spill blocks, to the block of zeros where it has none."""
     spill = block_at(table, cold_reference(line[places.COLD_SIDE], places.SPILL_SHIFT + 21 * side))
     return spill, block_at(table, spill[places.SPILL_MORE])
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def clear_row(line):
     """Set every word behind the key to zero, but for the version, for a part that begins."""
     version = line[places.PACE] & places.VERSION_BITS

@@ -16,6 +16,7 @@ from engine.flows.shard import block_at, cold_reference
 from engine.flows.spill import IMPOSSIBLE_TOP, PAIR_TOPS
 from engine.layouts import places
 from engine.layouts.table import TABLE
+from engine.memory.options import HOT, KERNEL
 
 AGE_MASK = TABLE.index("age_mask")
 CONSTANTS_AT = TABLE.index("constants_at")
@@ -26,7 +27,7 @@ _SQUARES_NEAR = _SQUARES_MAX - _LENGTH_MAX**2
 _PACKETS_NEAR = (1 << 31) - 1
 
 
-@njit(cache=True, nogil=True)
+@njit(**HOT)
 def must_end(table, line, packet):
     """Return whether a live part must end before the packet is counted."""
     direction = direction_line(line, packet.side)
@@ -39,7 +40,7 @@ def must_end(table, line, packet):
     return _blocks_needed(table, line, packet) > table[COLD_LEFT]
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _pane_is_full(table, line, side):
     """Return whether a direction has counted 2**31 packets since the pane began."""
     spill, _ = spills_of(table, line, side)
@@ -50,7 +51,7 @@ def _pane_is_full(table, line, side):
     return (total - before) & places.MASK32 >= _PACKETS_NEAR
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _blocks_needed(table, line, packet):
     """Return how many cold blocks counting the packet can take, at most."""
     cold = line[places.COLD_FLOW]
@@ -66,7 +67,7 @@ def _blocks_needed(table, line, packet):
     return needed + _spills_needed(table, line, packet)
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _spills_needed(table, line, packet):
     """Return how many spill blocks the packet's direction can take, at most."""
     direction = direction_line(line, packet.side)

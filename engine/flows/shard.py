@@ -9,6 +9,7 @@ from engine.features.services import service_table
 from engine.layouts import RECORD_SLOTS, places
 from engine.layouts.records import EVENT_SLOT_WORDS
 from engine.layouts.table import TABLE
+from engine.memory.options import HOT, KERNEL
 from engine.memory.pointers import pointer, shifted
 from engine.packets.dns import NAME_BUFFER_BYTES
 from engine.rings.ring import Ring
@@ -79,7 +80,7 @@ def shard_arrays(
     )
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def shard_of_arrays(arrays):
     """Return the pointers of a shard's arrays. Entry kernels call it once."""
     return Shard(
@@ -97,25 +98,25 @@ def shard_of_arrays(arrays):
     )
 
 
-@njit(cache=True, nogil=True)
+@njit(**HOT)
 def row_at(table, row):
     """Return the pointer to a row."""
     return shifted(table, table[ROWS_AT] + row * places.ROW_WORDS)
 
 
-@njit(cache=True, nogil=True)
+@njit(**HOT)
 def block_at(table, block):
     """Return the pointer to a cold block; block 0 is all zeros, for whoever has none."""
     return shifted(table, table[COLD_AT] + block * places.BLOCK_WORDS)
 
 
-@njit(cache=True, nogil=True)
+@njit(**HOT)
 def addresses_at(table, row):
     """Return the pointer to the IPv6 addresses of a row."""
     return shifted(table, table[ADDRESSES_AT] + row * places.ADDRESS_WORDS)
 
 
-@njit(cache=True, nogil=True)
+@njit(**HOT)
 def cold_reference(word, shift):
     """Return the number of a cold block in a packed word of a row; 0: none."""
     return (word >> shift) & places.REFERENCE_MASK

@@ -10,6 +10,7 @@ from numba import njit
 from engine.flows.shard import addresses_at, row_at
 from engine.layouts import places
 from engine.layouts.table import TABLE
+from engine.memory.options import HOT, KERNEL
 from engine.packets.key import DESTINATION_HIGH, FLOW_KEY_MASK, SOURCE_HIGH
 
 SLOTS = TABLE.index("slots")
@@ -19,19 +20,19 @@ TAG_BITS = 42
 _SPREAD_BITS = 32  # Of the tag; times the number of slots it stays within 63 bits.
 
 
-@njit(cache=True, nogil=True)
+@njit(**HOT)
 def tag_of(key_hash):
     """Return the 42 bits of a 63-bit keyed hash that a slot keeps."""
     return key_hash >> ROW_BITS
 
 
-@njit(cache=True, nogil=True)
+@njit(**HOT)
 def home_slot(tag, slots):
     """Return the slot that an entry would like: tag / 2**42 x slots."""
     return ((tag >> (TAG_BITS - _SPREAD_BITS)) * slots) >> _SPREAD_BITS
 
 
-@njit(cache=True, nogil=True)
+@njit(**HOT)
 def _same_addresses(table, row, packet, at, side):
     """Return whether a row has the IPv6 addresses of a packet sent by endpoint `side`."""
     kept = addresses_at(table, row)
@@ -41,7 +42,7 @@ def _same_addresses(table, row, packet, at, side):
     return same_a & (kept[2] == packet[b]) & (kept[3] == packet[b + 1])
 
 
-@njit(cache=True, nogil=True)
+@njit(**HOT)
 def find_row(table, key, packet, at, side):
     """Return the row of a packet's flow, 0 if it has none. `key`: two key words and the tag."""
     addresses, rest, tag = key
@@ -65,7 +66,7 @@ def find_row(table, key, packet, at, side):
             slot = 0
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def insert_slot(table, tag, row):
     """Enter a row under a tag."""
     slots, slots_at = table[SLOTS], table[SLOTS_AT]
@@ -77,7 +78,7 @@ def insert_slot(table, tag, row):
     table[slots_at + slot] = tag << ROW_BITS | row
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def remove_slot(table, tag, row):
     """Remove a row's entry, then close the gap: later entries that may move back to it do."""
     slots, slots_at = table[SLOTS], table[SLOTS_AT]

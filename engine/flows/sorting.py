@@ -9,6 +9,7 @@ from numba import njit
 
 from engine.flows.shard import row_at
 from engine.layouts import places
+from engine.memory.options import KERNEL
 
 _ROW_BITS = 21
 _BUCKET_BITS = 11
@@ -16,7 +17,7 @@ BUCKETS = 1 << _BUCKET_BITS
 _INSERTION_MAX = 24
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def comes_later(table, entry, other):
     """Return whether `entry` belongs behind `other`: by value, then by first packet's position."""
     value, other_value = entry >> _ROW_BITS, other >> _ROW_BITS
@@ -29,7 +30,7 @@ def comes_later(table, entry, other):
     return line[places.FIRST_REFERENCE] > other_line[places.FIRST_REFERENCE]
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _sort_by_insertion(table, begin, end):
     for k in range(begin + 1, end):
         entry = table[k]
@@ -40,7 +41,7 @@ def _sort_by_insertion(table, begin, end):
         table[hole] = entry
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _sift_down(table, begin, root, count):
     """Restore the heap (largest first) of `count` entries below `root`, an index in the heap."""
     entry = table[begin + root]
@@ -57,7 +58,7 @@ def _sift_down(table, begin, root, count):
     table[begin + root] = entry
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _sort_as_heap(table, begin, end):
     count = end - begin
     for root in range(count // 2 - 1, -1, -1):
@@ -67,7 +68,7 @@ def _sort_as_heap(table, begin, end):
         _sift_down(table, begin, 0, last)
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _sort_few(table, begin, end):
     if end - begin <= _INSERTION_MAX:
         _sort_by_insertion(table, begin, end)
@@ -75,7 +76,7 @@ def _sort_few(table, begin, end):
         _sort_as_heap(table, begin, end)
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def sort_entries(table, at, count, buckets_at):
     """Sort `count` entries (>= 0) at words `at`...; 2 x BUCKETS scratch words at `buckets_at`."""
     if count <= _INSERTION_MAX:
@@ -97,7 +98,7 @@ def sort_entries(table, at, count, buckets_at):
         begin = end
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _bucket(table, at, count, scale):
     """Permute entries into buckets; words buckets_at + b then hold the end of bucket b."""
     smallest, shift, ends = scale

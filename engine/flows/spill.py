@@ -10,13 +10,14 @@ from numba import njit
 from engine.features.flags import MASKS, RARE, SHIFTS
 from engine.flows.pools import spill_block, spill_flags_block
 from engine.layouts import places
+from engine.memory.options import KERNEL
 
 PAIR_TOPS = (1 << 31) - (1 << 63)  # The top bits of two 32-bit counters in a word.
 SPILLED = (1 << 31) - 1  # At least 1 stays: 0 packets means that a direction had none.
 IMPOSSIBLE_TOP = (places.IMPOSSIBLE_MASK + 1) >> 1
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def spill_pair(table, line, side, word, first):
     """Return `word` with its full halves emptied into spill words `first` and `first` + 1."""
     block = spill_block(table, line, side)
@@ -27,7 +28,7 @@ def spill_pair(table, line, side, word, first):
     return word
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def spill_flags(table, line, side, word):
     """Return the flags word with its full counters emptied into spill blocks."""
     for flag in range(len(SHIFTS)):
@@ -41,7 +42,7 @@ def spill_flags(table, line, side, word):
     return word
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def count_impossible(table, line, side, direction):
     """Count a packet with impossible flags in its direction line."""
     lengths = direction[places.LENGTHS] + (1 << places.IMPOSSIBLE_SHIFT)

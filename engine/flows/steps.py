@@ -8,6 +8,7 @@ from numba import njit
 
 from engine.config import STEPS_MAX
 from engine.layouts.table import STEP_ENTRY, TABLE
+from engine.memory.options import KERNEL
 from engine.memory.pointers import shifted
 
 STEP_COUNT = TABLE.index("step_count")
@@ -20,7 +21,7 @@ _AFTER = STEP_ENTRY.index("after")
 _LATEST = (1 << 63) - 1
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def add_step(table, time, source, before, after):
     """Note that a source's correction went from `before` to `after` with a packet of `time`."""
     entry = shifted(table, table[STEPS_AT] + table[STEP_COUNT] % STEPS_MAX * STEP_WORDS)
@@ -31,7 +32,7 @@ def add_step(table, time, source, before, after):
     table[STEP_COUNT] += 1
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def correction_at(table, time, source):
     """Return the correction that a source had at a corrected time: newest first."""
     correction = 0
@@ -45,7 +46,7 @@ def correction_at(table, time, source):
     return correction
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def as_stamped(table, time, source):
     """Return a corrected time as the source stamped it, at most the largest int64."""
     if table[STEP_COUNT] == 0:

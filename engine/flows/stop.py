@@ -11,7 +11,7 @@ from engine.config import PANE_NS
 from engine.flows.clock import NEXT_DUE, NO_PANE, advance
 from engine.flows.deadlines import COUNTS_AT, DUE_AT, DUE_COUNT, DUE_HEAD, PANE, SCRATCH_WORDS
 from engine.flows.emit import has_room
-from engine.flows.finish import end_part
+from engine.flows.finish import ask_for_rest, end_part
 from engine.flows.pools import LIVE, ROW_FRESH
 from engine.flows.shard import row_at
 from engine.flows.sorting import sort_entries
@@ -19,6 +19,7 @@ from engine.flows.steps import STEP_COUNT
 from engine.layouts import RECORD_SLOTS, places
 from engine.layouts.records import CLASS_STOP, FORCED
 from engine.layouts.table import TABLE
+from engine.memory.options import KERNEL
 from engine.memory.pointers import prefetch
 
 STOP_CURSOR = TABLE.index("stop_cursor")
@@ -31,7 +32,7 @@ _VALUE_BITS_MAX = 41  # Above the row's 21 bits, below the sign.
 _PREFETCH_AHEAD = 6
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _list_live_rows(table):
     """Fill the due list with all live rows in order of their parts' first packets."""
     due, fresh = table[DUE_AT], table[ROW_FRESH]
@@ -56,7 +57,7 @@ def _list_live_rows(table):
     table[STOP_COUNT] = count
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def stop(shard, last_time):
     """End everything after a last packet of `last_time`; False when the event ring is full."""
     table = shard.table
@@ -76,6 +77,8 @@ def stop(shard, last_time):
             ahead = row_at(table, table[due + index + _PREFETCH_AHEAD] & places.REFERENCE_MASK)
             for word in range(0, places.ROW_WORDS, places.LINE_WORDS):
                 prefetch(ahead, word)
+        if index + _PREFETCH_AHEAD // 2 < count:
+            ask_for_rest(table, table[due + index + _PREFETCH_AHEAD // 2] & places.REFERENCE_MASK)
         row = table[due + index] & places.REFERENCE_MASK
         line = row_at(table, row)
         order = (table[STOP_NS], line[places.START], line[places.FIRST_REFERENCE])
@@ -84,7 +87,7 @@ def stop(shard, last_time):
     return True
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _forget_source(table):
     """Make the empty table ready for another source, whose clock is another."""
     assert table[LIVE] == 0

@@ -36,6 +36,7 @@ from engine.flows.slots import find_row, insert_slot
 from engine.layouts import RECORD_SLOTS, places
 from engine.layouts.records import ACTIVE, CLASS_PACKET, ENDED, EVICTED
 from engine.layouts.table import TABLE
+from engine.memory.options import HOT, KERNEL
 from engine.packets.key import DESTINATION_HIGH, SOURCE_HIGH
 
 AGE_MASK = TABLE.index("age_mask")
@@ -56,13 +57,13 @@ _KEPT_BY_SPLIT = (
 _STATE_KEPT = (1 << places.SEQUENCE_SHIFT) - 1
 
 
-@njit(cache=True, nogil=True)
+@njit(**HOT)
 def is_syn(packet):
     """Return whether a packet is a SYN without ACK."""
     return packet.tcp and packet.flags & SYN_ACK == places.SYN
 
 
-@njit(cache=True, nogil=True)
+@njit(**HOT)
 def _fate_of_part(table, line, packet):
     """Return the reason for which the packet ends the part it found, or CONTINUES."""
     age = packet.time - line[places.START]
@@ -76,7 +77,7 @@ def _fate_of_part(table, line, packet):
     return EVICTED if must_end(table, line, packet) else CONTINUES
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _equal_endpoints(words, at, rest):
     """Return whether a packet's two endpoints are the same."""
     same_port = rest & places.MASK16 == (rest >> 16) & places.MASK16
@@ -84,7 +85,7 @@ def _equal_endpoints(words, at, rest):
     return same_port & same_high & (words[at + SOURCE_HIGH + 1] == words[at + DESTINATION_HIGH + 1])
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _new_key(words, at, rest, packet):
     """Return the key word of a new flow: initiator, first sender, whether a SYN begins it."""
     initiator = packet.side
@@ -100,7 +101,7 @@ def _new_key(words, at, rest, packet):
     return key
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _continued_key(line, packet):
     """Return the key word of the part that continues the one in a row."""
     key = line[places.FLOW_KEY]
@@ -108,7 +109,7 @@ def _continued_key(line, packet):
     return rest | key & _KEPT_BY_SPLIT | places.CONTINUED | (places.FIRST_B if packet.side else 0)
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _kept_state(table, line):
     """Return the state word that a continuing part begins with."""
     key, state = line[places.FLOW_KEY], line[places.STATE]
@@ -120,7 +121,7 @@ def _kept_state(table, line):
     return state & _STATE_KEPT
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _split(shard, row, reason, key, packet):
     """End the part in a row for the packet's sake and begin the next one there."""
     table = shard.table
@@ -139,7 +140,7 @@ def _split(shard, row, reason, key, packet):
     line[places.NIBBLES], line[places.NIBBLES + 1], line[places.NIBBLES + 2] = nibbles
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _begin_row(table, row, key, packet):
     """Set a row for a part's first packet, which is yet to be counted in its direction."""
     line = row_at(table, row)
@@ -153,7 +154,7 @@ def _begin_row(table, row, key, packet):
         file_deadline(table, row, places.TIME_MAX)
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _begin_flow(shard, words, at, key, packet):
     """Give a new flow a row, if need be that of another; return it."""
     table = shard.table
@@ -177,7 +178,7 @@ def _begin_flow(shard, words, at, key, packet):
     return row
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _enter_pane(table, row, line, packet, first):
     """Note a part's first packet in the pane, before it is counted in its direction."""
     if not first:
@@ -189,7 +190,7 @@ def _enter_pane(table, row, line, packet, first):
     line[places.FLOW_KEY] |= places.IN_PANE
 
 
-@njit(cache=True, nogil=True)
+@njit(**HOT)
 def _note_tcp(table, row, line, packet):
     """Carry the TCP facts of a flow on: handshake, FIN, RST, the end."""
     key, flags = line[places.FLOW_KEY], packet.flags
@@ -216,7 +217,7 @@ def _note_tcp(table, row, line, packet):
     line[places.FLOW_KEY] = key
 
 
-@njit(cache=True, nogil=True)
+@njit(**HOT)
 def take_packet(shard, words, at, key, side):
     """Apply the packet at record word `at` to its flow; False when the event ring lacks room.
 

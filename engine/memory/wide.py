@@ -7,12 +7,13 @@ import numpy as np
 from llvmlite import ir
 from numba import types
 
-from engine.memory.intrinsic import F64, I8, I32, I64, I128, twinned
+from engine.memory.intrinsic import F64, I64, I128, twinned
 
 _LOW64 = (1 << 64) - 1
 
 
-def _signed(value: int) -> np.int64:
+def signed(value: int) -> np.int64:
+    """Return the int64 with the low 64 bits of a Python integer (for twins)."""
     value &= _LOW64
     return np.int64(value - (1 << 64) if value >> 63 else value)
 
@@ -20,7 +21,7 @@ def _signed(value: int) -> np.int64:
 def _square_add_twin(low, high, value):
     """Return (low, high) of high:low + value²; value >= 0."""
     total = ((int(high) & _LOW64) << 64 | int(low) & _LOW64) + int(value) ** 2
-    return _signed(total), _signed(total >> 64)
+    return signed(total), signed(total >> 64)
 
 
 def _variance_numerator_twin(count, low, high, total):
@@ -32,7 +33,7 @@ def _variance_numerator_twin(count, low, high, total):
 def _multiply_fold_twin(left, right):
     """Return the two halves of the 128-bit unsigned product, xored."""
     product = (int(left) & _LOW64) * (int(right) & _LOW64)
-    return _signed(product ^ product >> 64)
+    return signed(product ^ product >> 64)
 
 
 def _unsigned_less_twin(left, right):
@@ -103,25 +104,3 @@ def unsigned_less(typingctx, left, right):
         return builder.icmp_unsigned("<", args[0], args[1])
 
     return types.boolean(types.int64, types.int64), codegen
-
-
-def _matching_bytes_twin(word, byte):
-    """Return 8 bits: which bytes of `word`, lowest first, are `byte`."""
-    octets = (int(word) & _LOW64).to_bytes(8, "little")
-    return np.int64(sum(1 << k for k, octet in enumerate(octets) if octet == byte))
-
-
-@twinned(_matching_bytes_twin)
-def matching_bytes(typingctx, word, byte):
-    """Define the comparison of eight lanes."""
-
-    def codegen(context, builder, signature, args):
-        lanes = ir.VectorType(I8, 8)
-        wanted = ir.Constant(lanes, ir.Undefined)
-        octet = builder.trunc(args[1], I8)
-        for lane in range(8):
-            wanted = builder.insert_element(wanted, octet, I32(lane))
-        equal = builder.icmp_signed("==", builder.bitcast(args[0], lanes), wanted)
-        return builder.zext(builder.bitcast(equal, I8), I64)
-
-    return types.int64(types.int64, types.int64), codegen

@@ -6,6 +6,7 @@ the captured payload. What does not parse gives no fact.
 
 from numba import njit
 
+from engine.memory.options import KERNEL
 from engine.memory.pointers import load_u16_be
 from engine.packets.fixed_hash import hash_word
 
@@ -21,7 +22,7 @@ _POINTER, _LABEL_MAX = 0xC0, 63
 _HYPHEN, _UNDERSCORE, _DOT, _OTHER = 36, 37, 38, 39
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def character_class(letter):
     """Return the class of a lower-case letter: a to z 0 to 25, digits 26 to 35, - _ . other."""
     if 97 <= letter <= 122:
@@ -35,7 +36,7 @@ def character_class(letter):
     return _DOT if letter == 46 else _OTHER
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def read_name(octets, size, name):
     """Copy the question's name, lower case, labels joined by dots, to the buffer `name`.
 
@@ -74,7 +75,7 @@ def read_name(octets, size, name):
         at += 1 + count
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def hash_text(name, begin, length):
     """Return the fixed hash of a lower-case name in the buffer, from `begin` to `length`."""
     total = 0
@@ -86,7 +87,7 @@ def hash_text(name, begin, length):
     return hash_word(total, length - begin)
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def count_classes(name, length, words):
     """Write the 40 counts of a name's characters, 8 bits each, to 5 words."""
     for word in range(CLASS_WORDS):
@@ -96,7 +97,7 @@ def count_classes(name, length, words):
         words[place >> 3] += 1 << 8 * (place & 7)
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def read_question(octets, size, name):
     """Return (length of the name, where its parent begins), or (-1, 0) for no fact."""
     if size < HEADER_BYTES or load_u16_be(octets, 4) != 1:

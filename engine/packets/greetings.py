@@ -6,6 +6,7 @@ Each is looked for in one packet's captured payload, at most 256 bytes; nothing 
 
 from numba import njit
 
+from engine.memory.options import KERNEL
 from engine.memory.pointers import load_u16_be, load_u32, load_u32_be
 
 NOTHING, TLS_NAMED, TLS_NAMELESS, HTTP = 0, 1, 2, 4
@@ -28,7 +29,7 @@ _TE_SPACE, _ONS_SPACE, _H_SPACE, _ECT_SPACE, _E_SPACE = (
 )
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _ends(octets, size, begin, count, text):
     """Return whether `count` <= 4 bytes at `begin` are those of `text`, little endian."""
     if size < begin + count:
@@ -39,7 +40,7 @@ def _ends(octets, size, begin, count, text):
     return found == text
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def is_http_request(octets, size):
     """Return whether a payload begins with an HTTP method and a space."""
     if size < 4:
@@ -62,7 +63,7 @@ def is_http_request(octets, size):
     return False
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _extensions_at(octets, size, hello_end):
     """Return where the extensions' length stands; hello_end if there are none; -1: no mark."""
     at = _SESSION_AT
@@ -80,7 +81,7 @@ def _extensions_at(octets, size, hello_end):
     return at
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def client_hello(octets, size):
     """Return TLS_NAMED, TLS_NAMELESS or NOTHING for a payload."""
     if size < _BODY_AT or octets[0] != _HANDSHAKE or octets[1] != 3:

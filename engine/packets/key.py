@@ -12,6 +12,7 @@ import numpy as np
 from numba import njit
 
 from engine.layouts import PACKET
+from engine.memory.options import HOT, KERNEL
 from engine.memory.wide import multiply_fold, unsigned_less
 
 SOURCE_HIGH = PACKET.index("source_high")
@@ -52,14 +53,14 @@ def secret_words(hash_key: tuple[int, int]) -> np.ndarray:
     return np.array(words, np.uint64).view(np.int64)
 
 
-@njit(cache=True, nogil=True)
+@njit(**HOT)
 def is_one_way(key):
     """Return 1 when the packet's key word is that of a one-way ICMP or ICMPv6 type."""
     protocol = (key >> PROTOCOL_SHIFT) & PROTOCOL_MASK
     return (key >> MARK_SHIFT) & ((protocol == 1) | (protocol == 58))
 
 
-@njit(cache=True, nogil=True)
+@njit(**HOT)
 def side_of(packet, at):
     """Return 1 when the packet's sender is endpoint B, else 0."""
     key = packet[at + KEY]
@@ -77,7 +78,7 @@ def side_of(packet, at):
     return np.int64(source_port > destination_port)
 
 
-@njit(cache=True, nogil=True)
+@njit(**HOT)
 def flow_key(packet, at, side, secrets):
     """Return the flow's two key words; for IPv6 the first is a hash of both addresses."""
     key = packet[at + KEY]
@@ -98,14 +99,14 @@ def flow_key(packet, at, side, secrets):
     return multiply_fold(fold_a ^ secrets[2], fold_b), rest
 
 
-@njit(cache=True, nogil=True)
+@njit(**HOT)
 def keyed_hash(addresses, rest, secrets):
     """Return the 63-bit keyed hash of a flow's two key words."""
     folded = multiply_fold(addresses ^ secrets[0], rest ^ secrets[1])
     return multiply_fold(folded ^ secrets[2], rest ^ secrets[3]) & POSITIVE
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def shard_of(packet, at, secrets, workers):
     """Return the number of the worker that owns the packet's flow."""
     addresses, rest = flow_key(packet, at, side_of(packet, at), secrets)

@@ -34,6 +34,7 @@ from engine.memory.atomics import (
     store_relaxed,
     store_release,
 )
+from engine.memory.options import KERNEL
 
 CAPACITY = RING.index("capacity")
 TAIL = RING.index("tail")
@@ -47,7 +48,7 @@ MARK_REFERENCE = RING.index("watermark_reference")
 FULL = -1
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def claim(ring, count):
     """Return the first of `count` free slots, or FULL. Producer only."""
     tail = ring[TAIL]  # Plain: the producer is the only writer of its own line.
@@ -58,7 +59,7 @@ def claim(ring, count):
     return tail
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def publish(ring, tail):
     """Make every slot below sequence `tail` visible. Producer only; claimed before."""
     assert ring[TAIL] <= tail  # Plain: the producer is the only writer of its own line.
@@ -66,7 +67,7 @@ def publish(ring, tail):
     store_release(ring, TAIL, tail)
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def peek(ring):
     """Return (first readable sequence, count of readable slots). Consumer only."""
     head = ring[HEAD]  # Plain: the consumer is the only writer of its own line.
@@ -75,7 +76,7 @@ def peek(ring):
     return head, ring[TAIL_SEEN] - head
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def release(ring, head):
     """Give every slot below sequence `head` back to the producer. Consumer only."""
     assert ring[HEAD] <= head  # Plain: the consumer is the only writer of its own line.
@@ -83,7 +84,7 @@ def release(ring, head):
     store_release(ring, HEAD, head)
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def publish_watermark(ring, time, reference):
     """Promise that all events up to (time, class 2, position) are published. Worker only."""
     lock = ring[LOCK]  # Plain: the producer is the only writer of its own line.
@@ -94,7 +95,7 @@ def publish_watermark(ring, time, reference):
     store_release(ring, LOCK, lock + 2)
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def read_watermark(ring):
     """Return (time, reference, True), or (0, 0, False) while it is being written. Any reader."""
     before = load_acquire(ring, LOCK)
