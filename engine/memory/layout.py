@@ -72,7 +72,7 @@ class Layout:
         assert len(names) == len(set(names)), f"{self.name}: a word is declared twice"
         for line in self.lines:
             used = sum(word.count for word in line.words) * WORD_BYTES
-            assert used <= self.line_bytes, f"{self.name}: {used} bytes in a line of {self.writer}"
+            assert used <= self.line_bytes, f"{self.name}: {used} bytes in a line of {line.writer}"
 
     @property
     def size_bytes(self) -> int:

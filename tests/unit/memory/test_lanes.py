@@ -1,0 +1,80 @@
+"""Masks over bytes are what a loop over the bytes finds.
+
+Method: compiled operations and their twins against one comparison per byte, on drawn bytes.
+"""
+
+import numpy as np
+from hypothesis import example, given
+from hypothesis import strategies as st
+from numba import njit
+
+from engine.memory import lanes
+from engine.memory.pointers import pointer
+
+OCTET = st.integers(0, 255)
+
+
+@njit
+def _high_bits(octets, offset):
+    return lanes.high_bits(pointer(octets), offset)
+
+
+@njit
+def _high_bits_of_word(word):
+    return lanes.high_bits_of_word(word)
+
+
+@njit
+def _count_bits(word):
+    return lanes.count_bits(word)
+
+
+@njit
+def _matching_bytes(word, byte):
+    return lanes.matching_bytes(word, byte)
+
+
+def word_of(octets):
+    """Return 8 bytes as an int64, lowest first."""
+    return int.from_bytes(bytes(octets), "little", signed=True)
+
+
+def mask(truths):
+    """Return a mask, lowest first, as an int64."""
+    number = sum(1 << place for place, truth in enumerate(truths) if truth)
+    return number - (1 << 64) if number >> 63 else number
+
+
+@given(content=st.binary(min_size=64, max_size=80))
+def test_high_bits_are_masks_of_the_four_upper_bits_of_64_bytes(content):
+    octets = np.frombuffer(content, np.uint8)
+    for offset in range(len(content) - 63):
+        block = content[offset : offset + 64]
+        expected = tuple(mask(octet >> bit & 1 for octet in block) for bit in (7, 6, 5, 4))
+        assert _high_bits(octets, offset) == expected
+        assert lanes.high_bits(octets, offset) == expected
+
+
+@given(octets=st.lists(OCTET, min_size=8, max_size=8))
+def test_high_bits_of_a_word_are_masks_of_its_8_bytes(octets):
+    expected = tuple(mask(octet >> bit & 1 for octet in octets) for bit in (7, 6, 5, 4))
+    assert _high_bits_of_word(word_of(octets)) == expected
+    assert lanes.high_bits_of_word(word_of(octets)) == expected
+
+
+@given(word=st.integers(-(1 << 63), (1 << 63) - 1))
+@example(word=-1)
+@example(word=0)
+def test_count_bits_counts_the_ones(word):
+    expected = bin(word % (1 << 64)).count("1")
+    assert _count_bits(word) == expected
+    assert lanes.count_bits(word) == expected
+
+
+@given(octets=st.lists(OCTET, min_size=8, max_size=8), byte=OCTET)
+@example(octets=[7] * 8, byte=7)
+@example(octets=[0, 1, 0, 255, 0, 128, 127, 0], byte=0)
+def test_matching_bytes_marks_each_equal_byte(octets, byte):
+    expected = mask(octet == byte for octet in octets)
+    assert _matching_bytes(word_of(octets), byte) == expected
+    assert lanes.matching_bytes(word_of(octets), byte) == expected
