@@ -108,10 +108,10 @@ class _Interface(NamedTuple):
     link_type: int
     snap_length: int
     ticks_per_second: int
-    offset_seconds: int
+    offset_s: int
 
     def stamp(self, ticks: int) -> int:
-        return ticks * 10**9 // self.ticks_per_second + self.offset_seconds * 10**9
+        return ticks * 10**9 // self.ticks_per_second + self.offset_s * 10**9
 
 
 def _pcapng_frames(stream: bytes) -> Iterator[Frame]:
@@ -156,7 +156,7 @@ def _block(stream: bytes, at: int, order: str) -> tuple[str, int, int]:
 
 def _interface(stream: bytes, at: int, length: int, order: str) -> _Interface:
     link_type, snap_length = unpack_from(order + "H2xI", stream, at + 8)
-    ticks_per_second, offset_seconds = 10**6, 0
+    ticks_per_second, offset_s = 10**6, 0
     option, end = at + 16, at + length - 4
     while option < end:
         code, size = unpack_from(order + "HH", stream, option)
@@ -169,8 +169,8 @@ def _interface(stream: bytes, at: int, length: int, order: str) -> _Interface:
             exponent = stream[value]
             ticks_per_second = 2 ** (exponent & 0x7F) if exponent & 0x80 else 10**exponent
         elif code == TIME_OFFSET:
-            offset_seconds = unpack_from(order + "q", stream, value)[0]
-    return _Interface(link_type, snap_length, ticks_per_second, offset_seconds)
+            offset_s = unpack_from(order + "q", stream, value)[0]
+    return _Interface(link_type, snap_length, ticks_per_second, offset_s)
 
 
 def _packet(

@@ -137,7 +137,7 @@ class Tally:
         side = self.forward if forward else self.backward
         side.count(time, layer)
         if layer.payload_length > 0:
-            self._data(side, time, layer.payload_length)
+            self._extend_run(side, time, layer.payload_length)
 
     def _gap(self, time: int, gap: int) -> None:
         self.gaps.add(gap)
@@ -147,7 +147,7 @@ class Tally:
             self.idles.add(gap)
             self.active_since = time
 
-    def _data(self, side: Side, time: int, payload_length: int) -> None:
+    def _extend_run(self, side: Side, time: int, payload_length: int) -> None:
         run = self.run
         if run.side is not side or time - run.last > BULK_GAP_NS_MAX:
             run.side.bulks.add(run)
