@@ -52,10 +52,14 @@ def cell_text(path: str) -> str:
     return printable(path if harmless else "./" + path)
 
 
+def whole_text(text: str) -> str:
+    r"""Return `text` as valid Unicode: bytes that are not UTF-8 become \xNN."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
 def json_text(text: str) -> bytes:
     r"""Return `text` as a JSON string that means it, safe to print. Bytes not UTF-8 become \xNN."""
-    whole = os.fsencode(text).decode("utf-8", "backslashreplace")
-    encoded = msgspec.json.encode(whole).decode()
+    encoded = msgspec.json.encode(whole_text(text)).decode()
     return "".join(
         character if character.isascii() and character.isprintable() else _json_character(character)
         for character in encoded
