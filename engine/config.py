@@ -26,6 +26,7 @@ STEPS_MAX = 4096  # Clock steps a worker remembers.
 
 _UNITS_NS = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9, "min": 60 * 10**9, "h": 3600 * 10**9}
 _UNITS_BYTES = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+_TOML_ESCAPED = re.compile(r'[\x00-\x1f\x7f"\\]')
 _QUANTITY = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*$")
 
 
@@ -343,7 +344,7 @@ def _toml(limit: Limit, value) -> str:
     if limit.kind == "choices":
         return "[" + ", ".join(f'"{choice}"' for choice in value) + "]"
     if limit.kind in ("text", "choice"):
-        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        return '"' + _TOML_ESCAPED.sub(lambda one: f"\\u{ord(one[0]):04x}", value) + '"'
     return str(value)
 
 
