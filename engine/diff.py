@@ -70,7 +70,7 @@ class _Side:
             keys = [self.block.columns[name] for name in ORDER]
             if self._separate:
                 keys.insert(0, self.block.columns["position_reference"] >> SOURCE_BITS)
-            self.keys = np.array(keys)
+            self.keys = np.array(keys, np.int64)
 
     @property
     def left(self) -> int:

@@ -89,9 +89,9 @@ class Tables:
     def table(self, rows: np.ndarray):
         """Return the rows as an Arrow table."""
         arrays = [self._column(column, rows) for column in COLUMNS]
-        data, valid = vectors(rows), valid_bits(rows)
+        values, valid = vectors(rows), valid_bits(rows)
         bitmaps = np.packbits(valid, axis=1, bitorder="little")
-        arrays += [self._feature(data[k], bitmaps[k]) for k in range(FEATURES)]
+        arrays += [self._feature(values[k], bitmaps[k]) for k in range(FEATURES)]
         return self._arrow.Table.from_arrays(arrays, names=list(HEADER))
 
     def _feature(self, values: np.ndarray, bitmap: np.ndarray):

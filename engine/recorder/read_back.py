@@ -7,7 +7,7 @@ the recorder writes is BrokenOutputError, which names the place.
 
 import csv
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +31,7 @@ WHOLE_NUMBERS = frozenset(
 )
 SWITCHES = frozenset(c.name for c in COLUMNS if c.kind == SWITCH)
 FLOATS = frozenset(c.name for c in COLUMNS if c.kind == FLOAT)
+_FEATURES = frozenset(NAMES)
 KEPT = tuple(c.name for c in COLUMNS if c.name not in LEFT_OUT)
 
 
@@ -73,8 +74,10 @@ def read_blocks(path: Path, features: bool = True) -> Iterator[Block]:
         raise BrokenOutputError(f"{printable(str(path))} is not UTF-8: {error.reason}") from None
 
 
-def _typed(name: str, cells: list) -> np.ndarray:
+def _typed(name: str, cells: Sequence) -> np.ndarray:
     """Return a column of plain values, or of their texts, as an array."""
+    if name in _FEATURES:
+        return np.array(cells, np.str_).astype(np.float32)
     if name in WHOLE_NUMBERS:
         return np.array(cells, dtype=object).astype(np.int64)
     if name in SWITCHES:
@@ -129,7 +132,7 @@ def _csv_block(path: Path, first: int, rows: list[list[str]], features: bool) ->
     vector = np.zeros((FEATURES, len(rows)), np.float32)
     valid = np.zeros((FEATURES, len(rows)), bool)
     for k, name in enumerate(NAMES):
-        texts = np.array(cells[name])
+        texts = np.array(cells[name], np.str_)
         valid[k] = texts != ""
         if valid[k].any():
             filled = np.where(valid[k], texts, "0")
@@ -139,16 +142,12 @@ def _csv_block(path: Path, first: int, rows: list[list[str]], features: bool) ->
 
 def _guarded(path: Path, first: int, name: str, cells) -> np.ndarray:
     """Return a typed column; BrokenOutputError names the record whose cell is not of its type."""
-    if name in NAMES:
-        cast = lambda part: np.array(part).astype(np.float32)  # noqa: E731
-    else:
-        cast = lambda part: _typed(name, list(part))  # noqa: E731
     try:
-        return cast(cells)
+        return _typed(name, cells)
     except (ValueError, KeyError, OverflowError):
         for number, cell in enumerate(cells):
             try:
-                cast([cell])
+                _typed(name, [cell])
             except (ValueError, KeyError, OverflowError):
                 place = f"{printable(str(path))}, record {first + number}"
                 shown = printable(str(cell))
@@ -159,11 +158,20 @@ def _guarded(path: Path, first: int, name: str, cells) -> np.ndarray:
 # --- eve.json
 
 
-class _Flow(msgspec.Struct):
-    pkts_toserver: int
-    pkts_toclient: int
-    bytes_toserver: int
-    bytes_toclient: int
+_COUNTS = {
+    "fwd_packets": "pkts_toserver",
+    "bwd_packets": "pkts_toclient",
+    "fwd_bytes": "bytes_toserver",
+    "bwd_bytes": "bytes_toclient",
+}
+_ENDS = {"initiator": "src_ip", "responder": "dest_ip", "version": "ip_v"}
+
+
+class _Flow(msgspec.Struct, rename=_COUNTS):
+    fwd_packets: int
+    bwd_packets: int
+    fwd_bytes: int
+    bwd_bytes: int
 
 
 class _Ours(msgspec.Struct):
@@ -193,11 +201,11 @@ class _Ours(msgspec.Struct):
     label: str | None = None
 
 
-class _Event(msgspec.Struct):
+class _Event(msgspec.Struct, rename=_ENDS):
     flow_id: int
-    src_ip: str
-    dest_ip: str
-    ip_v: int
+    initiator: str
+    responder: str
+    version: int
     community_id: str
     flow: _Flow
     ml: _Ours
@@ -210,18 +218,7 @@ class _Kind(msgspec.Struct):
 
 _KIND = msgspec.json.Decoder(_Kind)
 _EVENT = msgspec.json.Decoder(_Event)
-_PLACES = {
-    "version": lambda e: e.ip_v,
-    "initiator": lambda e: e.src_ip,
-    "responder": lambda e: e.dest_ip,
-    "vlan": lambda e: e.vlan[0] if e.vlan else 0,
-    "flow_id": lambda e: e.flow_id,
-    "community_id": lambda e: e.community_id,
-    "fwd_packets": lambda e: e.flow.pkts_toserver,
-    "bwd_packets": lambda e: e.flow.pkts_toclient,
-    "fwd_bytes": lambda e: e.flow.bytes_toserver,
-    "bwd_bytes": lambda e: e.flow.bytes_toclient,
-}
+_OF_EVENT = ("version", "initiator", "responder", "flow_id", "community_id")
 
 
 def eve_lines(path: Path) -> Iterator[tuple[int, str, bytes]]:
@@ -258,8 +255,12 @@ def _eve_blocks(path: Path, features: bool) -> Iterator[Block]:
 def _eve_block(path: Path, first: int, events: list[_Event], features: bool) -> Block:
     columns = {}
     for name in KEPT:
-        if name in _PLACES:
-            cells = [_PLACES[name](event) for event in events]
+        if name == "vlan":
+            cells = [event.vlan[0] if event.vlan else 0 for event in events]
+        elif name in _OF_EVENT:
+            cells = [getattr(event, name) for event in events]
+        elif name in _COUNTS:
+            cells = [getattr(event.flow, name) for event in events]
         else:
             cells = [getattr(event.ml, name) for event in events]
         columns[name] = _guarded(path, first, name, cells)

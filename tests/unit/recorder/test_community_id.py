@@ -49,15 +49,15 @@ def kernel_community_id(protocol, source, destination, version6, seed, one_way) 
     return out.tobytes().decode()
 
 
-@given(st.data())
-def test_kernel_equals_plain_twin(data):
-    version6 = data.draw(st.booleans())
+@given(draws=st.data())
+def test_kernel_equals_plain_twin(draws):
+    version6 = draws.draw(st.booleans())
     numbers = st.integers(0, 2**128 - 1 if version6 else 2**32 - 1)
-    first = data.draw(numbers)
-    second = data.draw(numbers | st.just(first))
-    ports = [data.draw(st.sampled_from([0, 80, 65535])) for _ in range(2)]
-    protocol = data.draw(st.sampled_from([1, 2, 6, 17, 33, 46, 50, 58, 132, 136]))
-    seed, one_way = data.draw(st.integers(0, 65535)), data.draw(st.booleans())
+    first = draws.draw(numbers)
+    second = draws.draw(numbers | st.just(first))
+    ports = [draws.draw(st.sampled_from([0, 80, 65535])) for _ in range(2)]
+    protocol = draws.draw(st.sampled_from([1, 2, 6, 17, 33, 46, 50, 58, 132, 136]))
+    seed, one_way = draws.draw(st.integers(0, 65535)), draws.draw(st.booleans())
     kind = ipaddress.IPv6Address if version6 else ipaddress.IPv4Address
     ends = [(str(kind(number)), port) for number, port in zip((first, second), ports, strict=True)]
     expected = plain_community_id(protocol, *ends, seed, one_way)

@@ -102,7 +102,7 @@ def test_no_csv_cell_begins_like_a_formula(wanted):
 # Suricata's EVE keys that we write, and their types (docs.suricata.io, "Eve JSON Format" and its
 # JSON schema). A key of ours outside `ml` that is not here is wrong.
 TEXT, WHOLE, SWITCH = str, int, bool
-COMMON = {
+SHARED = {
     "timestamp": TEXT,
     "flow_id": WHOLE,
     "event_type": TEXT,
@@ -126,7 +126,7 @@ COUNTS = {
     "bytes_toclient": WHOLE,
     "start": TEXT,
 }
-ALERT = COMMON | {
+ALERT = SHARED | {
     "alert": {
         "action": TEXT,
         "gid": WHOLE,
@@ -140,7 +140,7 @@ ALERT = COMMON | {
     "direction": TEXT,
     "flow": COUNTS,
 }
-FLOW = COMMON | {
+FLOW = SHARED | {
     "flow": COUNTS | {"end": TEXT, "age": WHOLE, "state": TEXT, "reason": TEXT},
     "tcp": {"tcp_flags": TEXT}
     | dict.fromkeys(("syn", "fin", "rst", "psh", "ack", "urg", "ecn", "cwr"), SWITCH),
