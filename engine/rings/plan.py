@@ -12,6 +12,17 @@ def new_run_name() -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceFile:
+    """A source as it was found before the run began (capture/sources.py)."""
+
+    path: str  # As given, or below a folder as given; "-" is standard input.
+    mapped: bool  # An uncompressed file, which capture and workers map; else a stream.
+    bytes: int  # Size when it was found; 0 where there is none.
+    device: int = 0
+    inode: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class RunPlan:
     """A run. Source paths stand in the order of their source numbers; "-" is standard input."""
 
@@ -22,7 +33,8 @@ class RunPlan:
     workers: int
     separate: bool = False  # One file after the other, nothing kept between them.
     packets_max: int = 0  # Stop after reading that many packets; 0: no limit.
-    filter_code: bytes = b""  # Classic BPF, 8 bytes an instruction; empty: everything matches.
+    filter_words: str = ""  # As tcpdump takes them; compiled for each link type that occurs.
+    files: tuple[SourceFile, ...] = field(default=())  # `sources` as they were found.
     score: bool = True
     facts: bool = True  # Off for flow features only: no facts, no digest.
     digest: bool = False

@@ -20,7 +20,7 @@ class Reporter:
         self._descriptor = descriptor
         self._process = process
 
-    def send(self, kind: str, **fields) -> None:
+    def send(self, kind: str, /, **fields) -> None:
         """Send one report; its fields are those that events.REPORTS declares for the kind."""
         assert set(fields) == set(REPORTS[kind].fields), f"{kind}: {sorted(fields)}"
         line = msgspec.json.encode({"process": self._process, "report": kind, **fields}) + b"\n"

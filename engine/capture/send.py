@@ -1,0 +1,320 @@
+"""Send the packet found: filter, parse, records to the rings, counters.
+
+Nothing is counted and the source does not move before all of a packet's records are written. When a
+ring or the arena is full, `send_packet` returns with the number of records written so far in the
+reader; called again it parses the packet anew, with the same result, and goes on behind them.
+"""
+
+from numba import njit
+
+from engine.capture.bpf_machine import matches
+from engine.capture.clock import correction
+from engine.capture.publish import (
+    SLOT_WORDS,
+    arena_place,
+    has_room,
+    next_slot,
+    publish_ring,
+    send_control,
+    written_one,
+)
+from engine.capture.state import (
+    ARENA,
+    ARENA_BYTES,
+    ARENA_FULL,
+    ARENA_POSITION,
+    BASE,
+    BUDGET,
+    BYTES,
+    CAPTURED,
+    COPIED,
+    COUNTERS,
+    CURSOR,
+    FILTERED,
+    FOUND,
+    FRAME,
+    HAS_LATEST,
+    HAS_NEWEST,
+    LAST_STAMP,
+    LAST_STAMP_BAD,
+    LATEST,
+    LATEST_STAMP,
+    LINES_AT,
+    LINK,
+    LINK_WORDS,
+    LINKS,
+    MOVE,
+    NEED_FILTER,
+    NEWEST_REFERENCE,
+    NEWEST_TIME,
+    NEXT,
+    NEXT_STAMP,
+    NUMBER,
+    PACKET_LINK,
+    PACKET_TIME,
+    PACKETS,
+    PACKETS_LEFT,
+    REFERENCE_SHIFT,
+    REGRESSION,
+    RING_FULL,
+    RING_WORDS,
+    ROW_PACKETS,
+    ROW_PROGRAM,
+    ROW_PROGRAM_SIZE,
+    ROW_UNSUPPORTED,
+    SENT,
+    STAMP,
+    STAMP_BAD,
+    STEP_COUNT,
+    STEP_WORDS,
+    STEPPED,
+    STEPS,
+    STEPS_KEPT,
+    WIRE,
+    WORKERS,
+)
+from engine.events import COUNTERS_MAX, counter_index
+from engine.layouts import STEP
+from engine.memory.addresses import words_at
+from engine.memory.pointers import bytes_at, shifted
+from engine.packets.fates import ACCEPTED, NON_IP, UNSUPPORTED_LINK
+from engine.packets.fragments import CACHE_WORDS, remember
+from engine.packets.ip import UDP
+from engine.packets.key import shard_of
+from engine.packets.layers import (
+    COUNT_SHIFT,
+    FIRST_SHIFT,
+    FRAGMENTS,
+    FRAME_TIME,
+    RESULT_MASK,
+    SECRET_WORDS,
+    SECRETS,
+    UNREADABLE_SHIFT,
+    parse_frame,
+)
+from engine.packets.lines import (
+    CAPTURED_MASK,
+    CAPTURED_SHIFT,
+    DESTINATION_LOW,
+    DESTINATION_PORT_SHIFT,
+    FIRST_FRAGMENT,
+    FRAGMENT,
+    HEADER_AT,
+    HEADER_MASK,
+    HEADER_SHIFT,
+    KEY,
+    LENGTHS,
+    LINE_WORDS,
+    PORT_MASK,
+    PROTOCOL,
+    REFERENCE,
+    SOURCE_HIGH,
+    TCP_HEADER_CUT,
+    TIME,
+)
+
+PAYLOAD_READ_MAX = 256  # Of a payload that is not DNS, a worker reads no more.
+_PORT_DNS = 53
+
+
+def _counter(name: str) -> int:
+    return counter_index("capture", name)
+
+
+READ, READ_BYTES = _counter("read"), _counter("bytes")
+FATE_AT = _counter("refused_non_ip") - NON_IP  # The counter of a fate is this far behind it.
+PUBLISHED, LAYERS = _counter("published"), _counter("layers")
+_FILTERED, _UNREADABLE = _counter("filtered"), _counter("layers_unreadable")
+_CUT, _EVICTED = _counter("tcp_header_cut"), _counter("fragment_evicted")
+_REGRESSIONS, _STEPS = _counter("time_regressions"), _counter("time_steps")
+
+
+@njit(cache=True, nogil=True)
+def send_packet(reader, source, rings):
+    """Send the packet found and pass it: FOUND; or NEED_FILTER, RING_FULL, ARENA_FULL."""
+    link = words_at(source[LINKS] + source[LINK] * LINK_WORDS * 8, LINK_WORDS)
+    if reader[FILTERED] and link[ROW_PROGRAM] == 0:
+        return NEED_FILTER
+    if source[MOVE] == STEPPED:
+        status = _send_step(reader, source, rings)
+        if status != FOUND:
+            return status
+    counters = words_at(reader[COUNTERS], COUNTERS_MAX)
+    frame = bytes_at(source[BASE] + source[FRAME], source[CAPTURED])
+    if reader[FILTERED] and not _is_matched(reader, source, link, frame):
+        counters[_FILTERED] += 1
+    else:
+        reader[FRAME_TIME] = source[PACKET_TIME]
+        lines = shifted(reader, LINES_AT)
+        result = parse_frame(
+            frame, source[PACKET_LINK], source[WIRE], source[CAPTURED], lines, reader
+        )
+        if result & RESULT_MASK == ACCEPTED:
+            status = _send_lines(reader, source, rings, frame, result)
+            if status != FOUND:
+                return status
+            _count_accepted(reader, counters, result)
+        else:
+            counters[FATE_AT + (result & RESULT_MASK)] += 1
+            if result == UNSUPPORTED_LINK:
+                link[ROW_UNSUPPORTED] += 1
+    _pass_clock(reader, source, counters)
+    pass_packet(reader, source)
+    return FOUND
+
+
+@njit(cache=True, nogil=True)
+def _is_matched(reader, source, link, frame):
+    """Return whether the filter matches the packet found."""
+    if link[ROW_PROGRAM_SIZE] == 0:
+        return False
+    program = words_at(link[ROW_PROGRAM], link[ROW_PROGRAM_SIZE])
+    scratch = shifted(reader, LINES_AT)  # The lines are written after this.
+    return matches(program, frame, source[WIRE], source[CAPTURED], scratch)
+
+
+@njit(cache=True, nogil=True)
+def _send_step(reader, source, rings):
+    """Send the correction behind the packet found to every worker that has not got it."""
+    workers = reader[WORKERS]
+    time = source[PACKET_TIME]
+    # Just before the frame, and behind every packet before it: a record header lies between.
+    reference = (source[NUMBER] << REFERENCE_SHIFT) + source[FRAME] - 1
+    before = correction(source[LATEST], source[LATEST_STAMP])
+    behind = correction(time, source[NEXT_STAMP])
+    for k in range(reader[SENT], workers):
+        ring = shifted(rings, k * RING_WORDS)
+        reader[SENT] = k
+        if not has_room(ring):
+            return RING_FULL
+        slot = send_control(reader, ring, STEP, time, reference)
+        slot[SOURCE_HIGH] = behind
+        slot[SOURCE_HIGH + 1] = before
+        slot[DESTINATION_LOW] = source[NUMBER]
+        written_one(reader, ring, reader[ARENA_POSITION])
+        publish_ring(ring)
+        # What a step makes a worker emit is not above the end of panes at `time`.
+        _tell_newest(reader, time, reference - 1)
+    reader[SENT] = max(reader[SENT], workers)
+    return FOUND
+
+
+@njit(cache=True, nogil=True)
+def _tell_newest(reader, time, reference):
+    reader[NEWEST_TIME] = time
+    reader[NEWEST_REFERENCE] = reference
+    reader[HAS_NEWEST] = 1
+
+
+@njit(cache=True, nogil=True)
+def _send_lines(reader, source, rings, frame, result):
+    """Write the records of the metered layers that are not written yet: FOUND when all are."""
+    workers = reader[WORKERS]
+    steps = workers if source[MOVE] == STEPPED else 0
+    first = result >> FIRST_SHIFT & RESULT_MASK
+    count = result >> COUNT_SHIFT & RESULT_MASK
+    secrets = words_at(reader[SECRET_WORDS], SECRETS)
+    reference = (source[NUMBER] << REFERENCE_SHIFT) + source[FRAME]
+    for k in range(max(0, reader[SENT] - steps), count):
+        line = shifted(reader, LINES_AT + (first + k) * LINE_WORDS)
+        line[TIME] = source[PACKET_TIME]
+        line[REFERENCE] = reference + line[HEADER_AT]
+        worker = 0
+        if workers > 1:
+            worker = shard_of(line, 0, secrets, workers)
+        ring = shifted(rings, worker * RING_WORDS)
+        reader[SENT] = steps + k
+        if not has_room(ring):
+            return RING_FULL
+        place = reader[ARENA_POSITION]
+        if source[COPIED]:
+            place = _copy_to_arena(reader, rings, frame, line)
+            if place < 0:
+                return ARENA_FULL
+        slot = next_slot(ring)
+        for word in range(SLOT_WORDS):
+            slot[word] = line[word]
+        written_one(reader, ring, place)
+        _tell_newest(reader, line[TIME], line[REFERENCE])
+    return FOUND
+
+
+@njit(cache=True, nogil=True)
+def _copy_to_arena(reader, rings, frame, line):
+    """Copy what a worker may read of the layer in `line`; return its arena position or -1."""
+    lengths = line[LENGTHS]
+    headers = lengths >> HEADER_SHIFT & HEADER_MASK
+    captured = lengths >> CAPTURED_SHIFT & CAPTURED_MASK
+    ports = line[KEY] & (PORT_MASK | PORT_MASK << DESTINATION_PORT_SHIFT)
+    dns = ports & PORT_MASK == _PORT_DNS or ports >> DESTINATION_PORT_SHIFT == _PORT_DNS
+    if captured > PAYLOAD_READ_MAX and not (dns and line[PROTOCOL] == UDP):
+        captured = PAYLOAD_READ_MAX
+    if captured == 0:
+        return reader[ARENA_POSITION]
+    place = arena_place(reader, rings, headers + captured)
+    if place < 0:
+        return place
+    at = place & (reader[ARENA_BYTES] - 1)
+    target = bytes_at(reader[ARENA] + at, headers + captured)
+    begin = line[HEADER_AT]
+    for k in range(headers + captured):
+        target[k] = frame[begin + k]
+    reader[ARENA_POSITION] = place + headers + captured
+    return place
+
+
+@njit(cache=True, nogil=True)
+def _count_accepted(reader, counters, result):
+    """Count an accepted packet, its layers and its first fragment."""
+    first = result >> FIRST_SHIFT & RESULT_MASK
+    count = result >> COUNT_SHIFT & RESULT_MASK
+    counters[PUBLISHED] += 1
+    counters[LAYERS] += count - 1
+    counters[_UNREADABLE] += result >> UNREADABLE_SHIFT & RESULT_MASK
+    for k in range(first, first + count):
+        line = shifted(reader, LINES_AT + k * LINE_WORDS)
+        counters[_CUT] += line[TCP_HEADER_CUT]
+        if line[FRAGMENT] == FIRST_FRAGMENT:
+            cache = words_at(reader[FRAGMENTS], CACHE_WORDS)
+            secrets = words_at(reader[SECRET_WORDS], SECRETS)
+            counters[_EVICTED] += remember(cache, secrets, line, reader[FRAME_TIME])
+
+
+@njit(cache=True, nogil=True)
+def _pass_clock(reader, source, counters):
+    """Move the source's clock by the packet found."""
+    time = source[PACKET_TIME]
+    if source[MOVE] == REGRESSION:
+        counters[_REGRESSIONS] += 1
+    elif source[MOVE] == STEPPED:
+        counters[_STEPS] += 1
+        kept = reader[STEP_COUNT]
+        if kept < STEPS_KEPT:
+            step = words_at(reader[STEPS] + kept * STEP_WORDS * 8, STEP_WORDS)
+            step[0] = source[NUMBER]
+            step[1] = source[FRAME]
+            step[2] = correction(source[LATEST], source[LATEST_STAMP])
+            step[3] = correction(time, source[NEXT_STAMP])
+            reader[STEP_COUNT] = kept + 1
+    source[HAS_LATEST] = 1
+    source[LATEST] = time
+    source[LATEST_STAMP] = source[NEXT_STAMP]
+    end = (source[NUMBER] << REFERENCE_SHIFT) + source[FRAME] + source[CAPTURED]
+    _tell_newest(reader, time, end)
+
+
+@njit(cache=True, nogil=True)
+def pass_packet(reader, source):
+    """Count the packet found as read, whatever became of it, and move behind it."""
+    counters = words_at(reader[COUNTERS], COUNTERS_MAX)
+    counters[READ] += 1
+    counters[READ_BYTES] += source[CAPTURED]
+    source[PACKETS] += 1
+    source[BYTES] += source[CAPTURED]
+    source[LAST_STAMP] = source[STAMP]
+    source[LAST_STAMP_BAD] = source[STAMP_BAD]
+    source[CURSOR] = source[NEXT]
+    words_at(source[LINKS] + source[LINK] * LINK_WORDS * 8, LINK_WORDS)[ROW_PACKETS] += 1
+    reader[PACKETS_LEFT] -= 1
+    reader[BUDGET] -= 1
+    reader[SENT] = 0

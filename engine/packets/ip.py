@@ -1,0 +1,273 @@
+"""Parse an IP packet into a line: headers, extension headers, lengths, ports, flags.
+
+The order of the checks is the definition (SEMANTICS.rst, "IP"). Every kernel returns a fate and
+writes only into its line.
+"""
+
+import numpy as np
+from numba import njit
+
+from engine.memory.pointers import load_u8, load_u16_be, load_u32_be, load_u64_be
+from engine.packets.fates import ACCEPTED, IP_VERSION, LENGTH, SHORT, TCP_OFFSET, missing
+from engine.packets.lines import (
+    CAPTURED_END,
+    CAPTURED_MASK,
+    CAPTURED_SHIFT,
+    DESTINATION_HIGH,
+    DESTINATION_LOW,
+    DESTINATION_PORT_SHIFT,
+    FIRST_FRAGMENT,
+    FLAGS_SHIFT,
+    FRAGMENT,
+    FRAGMENT_KEY,
+    FRAGMENT_PROTOCOL_SHIFT,
+    FRAGMENT_SHIFT,
+    FRAGMENT_VERSION_SHIFT,
+    FRAGMENT_VLAN_SHIFT,
+    HEADER_AT,
+    HEADER_SHIFT,
+    IP_HEADERS_MAX,
+    KEY,
+    LATER_FRAGMENT,
+    LENGTHS,
+    MARK_SHIFT,
+    NO_FRAGMENT,
+    PACKET_END,
+    PACKET_LENGTH_MAX,
+    PROTOCOL,
+    PROTOCOL_SHIFT,
+    SOURCE_HIGH,
+    SOURCE_LOW,
+    TCP_HEADER_CUT,
+    TRANSPORT_AT,
+    VERSION6_SHIFT,
+    WINDOW_SHIFT,
+)
+from engine.packets.lines import VLAN_SHIFT as LINE_VLAN_SHIFT
+from engine.packets.link import OFFSET_MASK, VERSION_SHIFT, VLAN_MASK, VLAN_SHIFT
+
+ICMP, TCP, UDP, DCCP, ICMP6, SCTP, UDP_LITE = 1, 6, 17, 33, 58, 132, 136
+IP_IN_IP, IP6_IN_IP, GRE = 4, 41, 47
+HOP_BY_HOP, ROUTING, FRAGMENT_HEADER, AUTHENTICATION, OPTIONS, MOBILITY = 0, 43, 44, 51, 60, 135
+_MORE_FRAGMENTS, _FRAGMENT_OFFSET = 0x2000, 0x1FFF  # RFC 791.
+_MORE_FRAGMENTS_6, _FRAGMENT_OFFSET_6 = 1, 0xFFF8  # RFC 8200.
+
+
+def _counterparts() -> np.ndarray:
+    """Return by type the counterpart, or -1: row 0 ICMP, row 1 ICMPv6 (Community ID v1)."""
+    table = np.full((2, 256), -1, np.int16)
+    pairs = (
+        ((0, 8), (9, 10), (13, 14), (15, 16), (17, 18)),
+        ((128, 129), (130, 131), (133, 134), (135, 136), (139, 140), (144, 145)),
+    )
+    for row, both in zip(table, pairs, strict=True):
+        for left, right in both:
+            row[left], row[right] = right, left
+    return table
+
+
+COUNTERPARTS = _counterparts()
+
+
+@njit(cache=True, nogil=True)
+def parse_ip(frame, place, limit, captured, line):
+    """Parse the packet at `place` into `line`; return its fate. `limit`: end of what holds it."""
+    at = place & OFFSET_MASK
+    fate = missing(at + 1, limit, captured)
+    if fate:
+        return fate
+    version = load_u8(frame, at) >> 4
+    announced = place >> VERSION_SHIFT
+    if version != announced and (announced != 0 or (version != 4 and version != 6)):
+        return IP_VERSION
+    line[HEADER_AT] = at
+    line[CAPTURED_END] = captured
+    line[FRAGMENT] = NO_FRAGMENT
+    line[TCP_HEADER_CUT] = 0
+    vlan = place >> VLAN_SHIFT & VLAN_MASK
+    if version == 4:
+        line[KEY] = vlan << LINE_VLAN_SHIFT
+        fate = _parse_version4(frame, at, limit, vlan, line)
+    else:
+        line[KEY] = vlan << LINE_VLAN_SHIFT | 1 << VERSION6_SHIFT
+        fate = _parse_version6(frame, at, limit, vlan, line)
+    if fate:
+        return fate
+    return _parse_transport(frame, at, line)
+
+
+@njit(cache=True, nogil=True)
+def _parse_version4(frame, at, limit, vlan, line):
+    """Parse the IPv4 header and its extension headers; write all but lengths and ports."""
+    fate = missing(at + 20, limit, line[CAPTURED_END])
+    if fate:
+        return fate
+    header = (load_u8(frame, at) & 15) * 4
+    length = load_u16_be(frame, at + 2)
+    if length == 0:
+        length = limit - at
+    if header < 20 or length > PACKET_LENGTH_MAX or length < header or at + length > limit:
+        return LENGTH
+    line[PACKET_END] = at + length
+    line[SOURCE_HIGH] = 0
+    line[SOURCE_LOW] = load_u32_be(frame, at + 12)
+    line[DESTINATION_HIGH] = 0
+    line[DESTINATION_LOW] = load_u32_be(frame, at + 16)
+    protocol = load_u8(frame, at + 9)
+    pieces = load_u16_be(frame, at + 6)
+    if pieces & (_MORE_FRAGMENTS | _FRAGMENT_OFFSET):
+        key = load_u16_be(frame, at + 4) | vlan << FRAGMENT_VLAN_SHIFT
+        line[FRAGMENT_KEY] = key | protocol << FRAGMENT_PROTOCOL_SHIFT
+        line[FRAGMENT] = LATER_FRAGMENT if pieces & _FRAGMENT_OFFSET else FIRST_FRAGMENT
+    line[TRANSPORT_AT] = at + header
+    line[PROTOCOL] = protocol
+    if protocol == AUTHENTICATION and line[FRAGMENT] != LATER_FRAGMENT:
+        return _pass_extensions(frame, False, vlan, line)
+    return ACCEPTED
+
+
+@njit(cache=True, nogil=True)
+def _parse_version6(frame, at, limit, vlan, line):
+    """Parse the IPv6 header and its extension headers; write all but lengths and ports."""
+    fate = missing(at + 40, limit, line[CAPTURED_END])
+    if fate:
+        return fate
+    length = load_u16_be(frame, at + 4) + 40
+    protocol = load_u8(frame, at + 6)
+    if length == 40 and (protocol in (HOP_BY_HOP, TCP, UDP)):
+        length = limit - at
+    if length > PACKET_LENGTH_MAX or at + length > limit:
+        return LENGTH
+    line[PACKET_END] = at + length
+    line[SOURCE_HIGH] = load_u64_be(frame, at + 8)
+    line[SOURCE_LOW] = load_u64_be(frame, at + 16)
+    line[DESTINATION_HIGH] = load_u64_be(frame, at + 24)
+    line[DESTINATION_LOW] = load_u64_be(frame, at + 32)
+    line[TRANSPORT_AT] = at + 40
+    line[PROTOCOL] = protocol
+    return _pass_extensions(frame, True, vlan, line)
+
+
+@njit(cache=True, nogil=True)
+def _is_extension(protocol, version6):
+    """Return whether a header of this number is passed on the way to the transport header."""
+    if protocol == AUTHENTICATION:
+        return True
+    if not version6:
+        return False
+    if protocol in (HOP_BY_HOP, ROUTING, FRAGMENT_HEADER):
+        return True
+    return protocol in (OPTIONS, MOBILITY)
+
+
+@njit(cache=True, nogil=True)
+def _pass_extensions(frame, version6, vlan, line):
+    """Move `line` behind the extension headers. Ends: each takes 8 of at most 4,095 bytes."""
+    at = line[TRANSPORT_AT]
+    protocol = line[PROTOCOL]
+    end, captured = line[PACKET_END], line[CAPTURED_END]
+    while line[FRAGMENT] != LATER_FRAGMENT and _is_extension(protocol, version6):
+        pieces = protocol == FRAGMENT_HEADER
+        fate = missing(at + (8 if pieces else 2), end, captured)
+        if fate:
+            return fate
+        next_protocol = load_u8(frame, at)
+        size = (load_u8(frame, at + 1) + 1) * 8
+        if pieces:
+            size = 8
+            word = load_u16_be(frame, at + 2)
+            if line[FRAGMENT] == NO_FRAGMENT and word & (_FRAGMENT_OFFSET_6 | _MORE_FRAGMENTS_6):
+                key = load_u32_be(frame, at + 4) | next_protocol << FRAGMENT_PROTOCOL_SHIFT
+                key |= vlan << FRAGMENT_VLAN_SHIFT
+                line[FRAGMENT_KEY] = key | 1 << FRAGMENT_VERSION_SHIFT
+                later = word & _FRAGMENT_OFFSET_6 != 0
+                line[FRAGMENT] = LATER_FRAGMENT if later else FIRST_FRAGMENT
+        elif protocol == AUTHENTICATION:
+            size = (load_u8(frame, at + 1) + 2) * 4
+        at += size
+        protocol = next_protocol
+        if at > end:
+            return SHORT
+        if at - line[HEADER_AT] > IP_HEADERS_MAX:
+            return LENGTH
+    line[TRANSPORT_AT] = at
+    line[PROTOCOL] = protocol
+    return ACCEPTED
+
+
+@njit(cache=True, nogil=True)
+def _has_ports(protocol):
+    """Return whether the transport header begins with two ports."""
+    if protocol in (TCP, UDP, SCTP):
+        return True
+    return protocol in (DCCP, UDP_LITE)
+
+
+@njit(cache=True, nogil=True)
+def _parse_transport(frame, at, line):
+    """Write ports, flags and lengths; `at` is the offset of the IP header."""
+    begin, protocol, end = line[TRANSPORT_AT], line[PROTOCOL], line[PACKET_END]
+    captured = line[CAPTURED_END]
+    header = 0
+    window = 0
+    key = line[KEY]
+    if line[FRAGMENT] == LATER_FRAGMENT:
+        key |= 1 << FRAGMENT_SHIFT
+    elif _has_ports(protocol):
+        fate = missing(begin + 4, end, captured)
+        if fate:
+            return fate
+        key |= load_u16_be(frame, begin) | load_u16_be(frame, begin + 2) << DESTINATION_PORT_SHIFT
+        header = 12 if protocol == SCTP else 8
+        there = min(end, captured)
+        if protocol == TCP:
+            header = load_u8(frame, begin + 12) >> 4 << 2 if begin + 13 <= there else 20
+            if header < 20 or begin + header > end:
+                return TCP_OFFSET
+            if begin + 14 <= there:
+                flags = load_u8(frame, begin + 13)
+                key |= ((flags ^ 0x80) - 0x80) << FLAGS_SHIFT
+            if begin + 16 <= there:
+                window = load_u16_be(frame, begin + 14)
+            else:
+                line[TCP_HEADER_CUT] = 1
+                key |= 1 << MARK_SHIFT
+        elif protocol == DCCP:
+            header = load_u8(frame, begin + 4) << 2 if begin + 5 <= there else 12
+    elif protocol in (ICMP, ICMP6):
+        fate = missing(begin + 2, end, captured)
+        if fate:
+            return fate
+        key |= _message_ports(protocol, load_u8(frame, begin), load_u8(frame, begin + 1))
+        header = 8
+    line[KEY] = key | protocol << PROTOCOL_SHIFT
+    return _write_lengths(begin - at + header, at, window, line)
+
+
+@njit(cache=True, nogil=True)
+def _message_ports(protocol, kind, code):
+    """Return the key bits of an ICMP message: ports, and the mark of a one-way type."""
+    counterpart = np.int64(COUNTERPARTS[1 if protocol == ICMP6 else 0, kind])
+    if counterpart < 0:
+        return kind | code << DESTINATION_PORT_SHIFT | 1 << MARK_SHIFT
+    return kind | counterpart << DESTINATION_PORT_SHIFT
+
+
+@njit(cache=True, nogil=True)
+def _write_lengths(headers, at, window, line):
+    """Write the record's lengths; `headers` are the bytes of IP and transport headers."""
+    if headers > IP_HEADERS_MAX:
+        return LENGTH
+    end = line[PACKET_END]
+    payload = max(0, end - at - headers)
+    begin = end - payload
+    captured = min(max(0, min(end, line[CAPTURED_END]) - begin), CAPTURED_MASK)
+    header = begin - at
+    signed_window = (window ^ 0x8000) - 0x8000
+    line[LENGTHS] = (
+        payload
+        | header << HEADER_SHIFT
+        | captured << CAPTURED_SHIFT
+        | signed_window << WINDOW_SHIFT
+    )
+    return ACCEPTED

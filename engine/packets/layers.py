@@ -1,0 +1,112 @@
+"""Parse a frame: its link layer, its IP packet, and the layers inside (packet.decapsulate).
+
+`parse_frame` changes nothing but the lines it is given: a caller that has no room for the result
+can call it again. It returns a *result*, packed: the fate, the first line that is metered, how many
+lines are metered, and how many layers inside could not be read.
+"""
+
+import numpy as np
+from numba import njit
+
+from engine.memory.addresses import words_at
+from engine.memory.layout import Layout, Line, Word
+from engine.memory.pointers import shifted
+from engine.packets.fates import ACCEPTED, DEPTH
+from engine.packets.fragments import CACHE_WORDS, resolve
+from engine.packets.ip import parse_ip
+from engine.packets.lines import (
+    FRAGMENT,
+    KEY,
+    LATER_FRAGMENT,
+    LAYER_SHIFT,
+    LAYERS_MAX,
+    LINE_WORDS,
+    NO_FRAGMENT,
+    PACKET_END,
+)
+from engine.packets.link import find_ip
+from engine.packets.tunnels import NO_TUNNEL, find_inner
+
+OUTER, INNER, ALL = range(3)  # packet.decapsulate, in the order of its choices.
+
+PARSER = Layout(
+    "parser",
+    "What parsing a frame needs beside the frame, in the memory of capture alone.",
+    (
+        Line(
+            "capture",
+            (
+                Word("decapsulate", "-", "fixed", "OUTER, INNER or ALL"),
+                Word("tunnels", "-", "fixed", "tunnels.KIND_BITS of the kinds that are opened"),
+                Word("fragments", "address", "fixed", "the cache of first fragments"),
+                Word("secrets", "address", "fixed", "the words of the keyed hash"),
+                Word("time_ns", "ns", "private", "corrected time of the frame"),
+            ),
+        ),
+    ),
+    64,
+)
+DECAPSULATE = PARSER.index("decapsulate")
+TUNNELS = PARSER.index("tunnels")
+FRAGMENTS = PARSER.index("fragments")
+SECRET_WORDS = PARSER.index("secrets")
+FRAME_TIME = PARSER.index("time_ns")
+
+SECRETS = 4  # Words of key.secret_words.
+FIRST_SHIFT, COUNT_SHIFT, UNREADABLE_SHIFT = 8, 16, 24
+RESULT_MASK = 0xFF  # Each part has 8 bits; the fate stands lowest.
+
+
+@njit(cache=True, nogil=True)
+def parse_frame(frame, link, wire, captured, lines, parser):
+    """Parse `captured` bytes of a frame of `wire` bytes into `lines`; return the result."""
+    place = find_ip(frame, link, 0, wire, captured)
+    if place < 0:
+        return -place
+    fate = _parse_layer(frame, place, wire, captured, lines, parser)
+    if fate:
+        return fate
+    if parser[DECAPSULATE] == OUTER or lines[FRAGMENT] != NO_FRAGMENT:
+        return np.int64(1 << COUNT_SHIFT)
+    return _parse_inside(frame, captured, lines, parser)
+
+
+@njit(cache=True, nogil=True)
+def _parse_layer(frame, place, limit, captured, line, parser):
+    """Parse one IP packet; a later fragment takes its ports from the cache. Return its fate."""
+    fate = parse_ip(frame, place, limit, captured, line)
+    if fate == ACCEPTED and line[FRAGMENT] == LATER_FRAGMENT:
+        cache = words_at(parser[FRAGMENTS], CACHE_WORDS)
+        secrets = words_at(parser[SECRET_WORDS], SECRETS)
+        return resolve(cache, secrets, line, parser[FRAME_TIME])
+    return fate
+
+
+@njit(cache=True, nogil=True)
+def _parse_inside(frame, captured, lines, parser):
+    """Parse the layers inside the accepted packet in the first line; return the result."""
+    layers = 1
+    unreadable = 0
+    every = parser[DECAPSULATE] == ALL
+    while True:  # Ends: at most LAYERS_MAX layers.
+        line = shifted(lines, (layers - 1) * LINE_WORDS)
+        place = NO_TUNNEL
+        if line[FRAGMENT] == NO_FRAGMENT:
+            place = find_inner(frame, line, parser[TUNNELS])
+        if place == NO_TUNNEL:
+            break
+        if layers == LAYERS_MAX:
+            if not every:
+                return np.int64(DEPTH)
+            unreadable = 1
+            break
+        inner = shifted(lines, layers * LINE_WORDS)
+        if place < 0 or _parse_layer(frame, place, line[PACKET_END], captured, inner, parser):
+            unreadable = 1
+            break
+        if every:
+            inner[KEY] |= 1 << LAYER_SHIFT
+        layers += 1
+    if every:
+        return np.int64(layers << COUNT_SHIFT | unreadable << UNREADABLE_SHIFT)
+    return np.int64((layers - 1) << FIRST_SHIFT | 1 << COUNT_SHIFT)
