@@ -16,8 +16,9 @@ import msgspec
 
 from engine.errors import ConfigError
 from engine.events import DROPPED, REFUSED
+from engine.features.catalogue import NAMES
 from engine.recorder.escape import printable
-from engine.recorder.evidence import RunDigest, Sums
+from engine.recorder.evidence import TWICE_TOLD, RunDigest, Sums
 from engine.recorder.files import PARTIAL
 from engine.recorder.outputs import EVE, FORMATS
 from engine.recorder.read_back import BrokenOutputError, eve_lines, read_blocks
@@ -326,7 +327,7 @@ def _check_flow_file(path: Path, record: RunRecord) -> Iterator[Finding]:
     sums = Sums(record.separate)
     digest = RunDigest(record.score) if record.digest and record.rows == "all" else None
     try:
-        for block in read_blocks(path):
+        for block in read_blocks(path, NAMES if digest else tuple(TWICE_TOLD.values())):
             sums.add(block)
             if digest is not None:
                 digest.add(block)

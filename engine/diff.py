@@ -106,7 +106,7 @@ def _flow_file(folder: str) -> Path:
     if not path.is_dir():
         raise ConfigError(f"{printable(folder)} is not a folder that a run has written")
     for file in flow_files(path):
-        if file.name != EVE or any(len(block) for block in read_blocks(file, features=False)):
+        if file.name != EVE or any(len(block) for block in read_blocks(file, features=())):
             return file
     raise ConfigError(f"{printable(folder)} has no flow records: run with --flows")
 

@@ -164,8 +164,6 @@ class Sums:
 
     def _check_twice_told(self, block: Block) -> None:
         """A count stands there as a whole number and as a feature."""
-        if block.vector is None:
-            return
         for name, feature in TWICE_TOLD.items():
             at = index(feature)
             exact = block.columns[name].astype(np.float32)

@@ -31,7 +31,7 @@ WHOLE_NUMBERS = frozenset(
 )
 SWITCHES = frozenset(c.name for c in COLUMNS if c.kind == SWITCH)
 FLOATS = frozenset(c.name for c in COLUMNS if c.kind == FLOAT)
-_FEATURES = frozenset(NAMES)
+_FEATURES = {name: at for at, name in enumerate(NAMES)}
 KEPT = tuple(c.name for c in COLUMNS if c.name not in LEFT_OUT)
 
 
@@ -44,13 +44,13 @@ class Block:
     """Some records: whole numbers int64, switches bool, floats float32 (NaN: empty), texts object.
 
     `first` is the number of the first record in its file, counted from 0. `vector` and `valid` are
-    (142, n), or None when features were not asked for.
+    (142, n); features that were not asked for are 0.0 and not valid.
     """
 
     first: int
     columns: dict[str, np.ndarray]
-    vector: np.ndarray | None
-    valid: np.ndarray | None
+    vector: np.ndarray
+    valid: np.ndarray
 
     def __len__(self) -> int:
         return len(self.columns["record"])
@@ -62,8 +62,8 @@ def flow_files(folder: Path) -> list[Path]:
     return tables or [path for path in (folder / EVE,) if path.exists()]
 
 
-def read_blocks(path: Path, features: bool = True) -> Iterator[Block]:
-    """Yield the flow records of a file, BLOCK_ROWS at a time."""
+def read_blocks(path: Path, features: Sequence[str] = NAMES) -> Iterator[Block]:
+    """Yield the flow records of a file, BLOCK_ROWS at a time, with the features named."""
     readers = {CSV: _csv_blocks, PARQUET: _parquet_blocks, EVE: _eve_blocks}
     assert path.name in FORMATS.values(), path
     try:
@@ -91,10 +91,14 @@ def _typed(name: str, cells: Sequence) -> np.ndarray:
     return np.array(empty, dtype=object)
 
 
+def _empty_vectors(count: int) -> tuple[np.ndarray, np.ndarray]:
+    return np.zeros((FEATURES, count), np.float32), np.zeros((FEATURES, count), bool)
+
+
 # --- CSV
 
 
-def _csv_blocks(path: Path, features: bool) -> Iterator[Block]:
+def _csv_blocks(path: Path, features: Sequence[str]) -> Iterator[Block]:
     with open(path, newline="", encoding="utf-8") as file:
         lines = csv.reader(file, strict=True)
         if next(lines, None) != list(HEADER):
@@ -116,7 +120,7 @@ def _csv_blocks(path: Path, features: bool) -> Iterator[Block]:
             raise BrokenOutputError(f"{printable(str(path))} does not end with a line's end: cut")
 
 
-def _csv_block(path: Path, first: int, rows: list[list[str]], features: bool) -> Block:
+def _csv_block(path: Path, first: int, rows: list[list[str]], features: Sequence[str]) -> Block:
     for number, row in enumerate(rows):
         if len(row) != len(HEADER):
             raise BrokenOutputError(
@@ -127,11 +131,9 @@ def _csv_block(path: Path, first: int, rows: list[list[str]], features: bool) ->
     columns = {}
     for name in KEPT:
         columns[name] = _guarded(path, first, name, cells[name])
-    if not features:
-        return Block(first, columns, None, None)
-    vector = np.zeros((FEATURES, len(rows)), np.float32)
-    valid = np.zeros((FEATURES, len(rows)), bool)
-    for k, name in enumerate(NAMES):
+    vector, valid = _empty_vectors(len(rows))
+    for name in features:
+        k = _FEATURES[name]
         texts = np.array(cells[name], np.str_)
         valid[k] = texts != ""
         if valid[k].any():
@@ -237,7 +239,7 @@ def eve_lines(path: Path) -> Iterator[tuple[int, str, bytes]]:
                 raise BrokenOutputError(f"{place}: {error}") from None
 
 
-def _eve_blocks(path: Path, features: bool) -> Iterator[Block]:
+def _eve_blocks(path: Path, features: Sequence[str]) -> Iterator[Block]:
     first = 0
     flows = (entry for entry in eve_lines(path) if entry[1] == "flow")
     while batch := list(itertools.islice(flows, BLOCK_ROWS)):
@@ -252,7 +254,7 @@ def _eve_blocks(path: Path, features: bool) -> Iterator[Block]:
         first += len(events)
 
 
-def _eve_block(path: Path, first: int, events: list[_Event], features: bool) -> Block:
+def _eve_block(path: Path, first: int, events: list[_Event], features: Sequence[str]) -> Block:
     columns = {}
     for name in KEPT:
         if name == "vlan":
@@ -264,29 +266,27 @@ def _eve_block(path: Path, first: int, events: list[_Event], features: bool) -> 
         else:
             cells = [getattr(event.ml, name) for event in events]
         columns[name] = _guarded(path, first, name, cells)
-    if not features:
-        return Block(first, columns, None, None)
-    places = {name: k for k, name in enumerate(NAMES)}
-    vector = np.zeros((FEATURES, len(events)), np.float32)
-    valid = np.zeros((FEATURES, len(events)), bool)
+    vector, valid = _empty_vectors(len(events))
+    wanted = frozenset(features)
     for number, event in enumerate(events):
         for name, value in event.ml.features.items():
-            if name not in places:
+            if name not in _FEATURES:
                 place = f"{printable(str(path))}, record {first + number}"
                 raise BrokenOutputError(f"{place}: no feature is named {printable(name)!r}")
-            vector[places[name], number] = value
-            valid[places[name], number] = True
+            if name in wanted:
+                vector[_FEATURES[name], number] = value
+                valid[_FEATURES[name], number] = True
     return Block(first, columns, vector, valid)
 
 
 # --- Parquet
 
 
-def _parquet_blocks(path: Path, features: bool) -> Iterator[Block]:
+def _parquet_blocks(path: Path, features: Sequence[str]) -> Iterator[Block]:
     import pyarrow
     import pyarrow.parquet
 
-    wanted = [*KEPT, *(NAMES if features else ())]
+    wanted = [*KEPT, *features]
     try:
         with pyarrow.parquet.ParquetFile(path) as file:
             if tuple(file.schema_arrow.names) != HEADER:
@@ -300,7 +300,7 @@ def _parquet_blocks(path: Path, features: bool) -> Iterator[Block]:
         raise BrokenOutputError(f"{printable(str(path))}: {reason}") from None
 
 
-def _parquet_block(first: int, batch, features: bool) -> Block:
+def _parquet_block(first: int, batch, features: Sequence[str]) -> Block:
     columns = {}
     for name in KEPT:
         column = batch.column(name)
@@ -311,8 +311,9 @@ def _parquet_block(first: int, batch, features: bool) -> Block:
         else:
             values = np.array(column.to_pylist(), dtype=object)
             columns[name] = values.astype(bool) if name in SWITCHES else values
-    if not features:
-        return Block(first, columns, None, None)
-    valid = np.array([batch.column(name).is_valid() for name in NAMES], bool)
-    vector = np.array([batch.column(name).fill_null(0.0) for name in NAMES], np.float32)
+    vector, valid = _empty_vectors(batch.num_rows)
+    for name in features:
+        column = batch.column(name)
+        vector[_FEATURES[name]] = column.fill_null(0.0)
+        valid[_FEATURES[name]] = column.is_valid()
     return Block(first, columns, vector, valid)
