@@ -119,7 +119,7 @@ FORMATS: dict[str, Writer] = {
     "pcapng us": lambda frames: _pcapng_resolution(frames, "<", 6),
     "pcapng binary": lambda frames: _pcapng_resolution(frames, ">", 0x80 | 30),
     "pcapng seconds": lambda frames: _pcapng_resolution(frames, "<", 0),
-    "pcapng picoseconds": lambda frames: _pcapng_resolution(frames, "<", 12),
+    "pcapng tenths of ns": lambda frames: _pcapng_resolution(frames, "<", 10),
 }
 EXACT_FORMATS = ("pcap ns", "pcapng", "pcap ns big", "pcapng big", "pcapng sections")
 COMPRESSIONS: dict[str, Callable[[bytes], bytes]] = {
