@@ -10,6 +10,7 @@ import numpy as np
 from numba import njit
 
 from engine.errors import ConfigError
+from engine.memory.options import KERNEL
 from engine.memory.pointers import load_u8, load_u16_be, load_u32_be
 
 INSTRUCTION_BYTES = 8
@@ -76,7 +77,7 @@ def _problem(word: int, behind: int) -> str:
     return ""
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def matches(program, frame, wire, captured, scratch):
     """Return whether a verified program matches a frame; a load beyond the capture does not.
 
@@ -119,7 +120,7 @@ def matches(program, frame, wire, captured, scratch):
             x = a
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _jump(word, code, operand, a, x):
     """Return how many instructions a jump skips."""
     kind = code & 0xF0
@@ -137,7 +138,7 @@ def _jump(word, code, operand, a, x):
     return (word >> 16) & 0xFF if taken else (word >> 24) & 0xFF
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _load(code, operand, x, frame, wire, captured, scratch):  # 7 arguments: a machine's state.
     """Return what a load instruction loads, or _MISSING."""
     mode = code & 0xE0
@@ -159,7 +160,7 @@ def _load(code, operand, x, frame, wire, captured, scratch):  # 7 arguments: a m
     return load_u16_be(frame, offset) if size == _HALF else load_u8(frame, offset)
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _calculate(code, a, value):
     """Return the 32-bit result of an arithmetic instruction; _MISSING for a division by 0."""
     operation = code & 0xF0

@@ -21,6 +21,7 @@ from engine.capture.state import (
     STEPPED,
 )
 from engine.config import SECOND_NS
+from engine.memory.options import KERNEL
 from engine.memory.wide import unsigned_less
 
 TIME_NS_MAX = (1 << 63) - (1 << 60)
@@ -28,7 +29,7 @@ REGRESSION_NS_MAX = SECOND_NS
 _HALF, _HALF_MASK = 32, (1 << 32) - 1
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def judge_stamp(source):
     """Set time, move and next stamp of the packet found; return 0 if it can have no time."""
     stamp = int(source[STAMP])
@@ -53,7 +54,7 @@ def judge_stamp(source):
     return np.int64(1)
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def correction(time, stamp):
     """Return time - stamp modulo 2^64, as int64: a correction as a control record has it."""
     low = (time & _HALF_MASK) - (stamp & _HALF_MASK)

@@ -36,6 +36,7 @@ from engine.capture.state import (
     WIRE,
 )
 from engine.config import SECOND_NS
+from engine.memory.options import KERNEL
 from engine.memory.pointers import bytes_at, load_u32, swap_u32
 
 FILE_HEADER_BYTES = 24
@@ -82,7 +83,7 @@ def byte_order(magic: bytes) -> str | None:
     return None
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def find_record(source):
     """Find the record at the cursor: FOUND, NEED_BYTES, ENDED or DAMAGED."""
     at = source[CURSOR]
@@ -116,7 +117,7 @@ def find_record(source):
     return FOUND
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _beyond(source, wanted):
     """Ask for bytes up to `wanted`, or say that the file is cut."""
     if source[FINAL]:

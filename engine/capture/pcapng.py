@@ -61,6 +61,7 @@ from engine.capture.state import (
 )
 from engine.capture.ticks import set_stamp
 from engine.memory.addresses import words_at
+from engine.memory.options import KERNEL
 from engine.memory.pointers import (
     bytes_at,
     load_u16,
@@ -79,7 +80,7 @@ _MICROSECONDS = 6  # if_tsresol, when it is not given.
 _GO_ON = -1
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def find_packet_block(source):
     """Find the next packet: FOUND, NEED_BYTES, ENDED or DAMAGED. Ends: each block moves on."""
     while True:
@@ -93,25 +94,25 @@ def find_packet_block(source):
         source[CURSOR] += size
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _u16(source, block, at):
     value = load_u16(block, at)
     return swap_u16(value) if source[SWAPPED] else value
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _u32(source, block, at):
     value = load_u32(block, at)
     return swap_u32(value) if source[SWAPPED] else value
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _damage(source, reason):
     source[DAMAGE] = reason
     return DAMAGED
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _beyond(source, wanted):
     """Ask for bytes up to `wanted`, or say that the file is cut; return minus a status."""
     if source[FINAL]:
@@ -120,7 +121,7 @@ def _beyond(source, wanted):
     return -NEED_BYTES
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _smallest(kind):
     """Return the smallest total length of a block of this type."""
     if kind == SECTION:
@@ -132,7 +133,7 @@ def _smallest(kind):
     return 32 if kind == ENHANCED or kind == OBSOLETE else 12
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _check_block(source):
     """Return the total length of the whole block at the cursor, or minus a status."""
     at, end = source[CURSOR], source[END]
@@ -162,7 +163,7 @@ def _check_block(source):
     return size
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _take_block(source, block, size):
     """Read a whole block: FOUND for a packet, DAMAGED, or _GO_ON."""
     kind = _u32(source, block, 0)
@@ -182,7 +183,7 @@ def _take_block(source, block, size):
     return np.int64(_GO_ON)
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _take_packet(source, block, size, number):
     """Find an enhanced or obsolete packet block of interface `number`."""
     if number >= source[INTERFACE_COUNT]:
@@ -197,7 +198,7 @@ def _take_packet(source, block, size, number):
     return FOUND
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _take_simple(source, block, size):
     """Find a simple packet block: it has the stamp of the packet before it."""
     if source[INTERFACE_COUNT] == 0:
@@ -216,7 +217,7 @@ def _take_simple(source, block, size):
     return FOUND
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _set_packet(source, interface, header, captured, original):
     """Set where the packet found is; FOUND or DAMAGED."""
     if captured > CAPTURED_MAX:
@@ -229,7 +230,7 @@ def _set_packet(source, interface, header, captured, original):
     return FOUND
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _take_interface(source, block, size):
     """Add an interface to the section: _GO_ON or DAMAGED."""
     count = source[INTERFACE_COUNT]
@@ -267,7 +268,7 @@ def _take_interface(source, block, size):
     return np.int64(_GO_ON)
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def link_row(source, link_type):
     """Return the row of a link type in the source's links, a new one if it is new."""
     links = words_at(source[LINKS], LINKS_MAX * LINK_WORDS)

@@ -68,6 +68,7 @@ from engine.capture.state import (
 from engine.config import SECOND_NS
 from engine.events import COUNTERS_MAX
 from engine.memory.addresses import words_at
+from engine.memory.options import HOT, KERNEL
 from engine.memory.pointers import bytes_at, load_u32, prefetch, shifted
 from engine.packets.key import shard_of
 from engine.packets.layers import SECRET_WORDS, SECRETS
@@ -81,7 +82,7 @@ _AHEAD_BYTES = 1024  # Measured: 512 to 2,048 are alike, 256 is slower.
 _LINE_BYTES = 64
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def send_plain(reader, source, rings, bound):
     """Send ordinary packets with a time below `bound` until one is not ordinary."""
     if source[KIND] != PCAP or source[SWAPPED] or source[HEADER_BYTES] != RECORD_BYTES:
@@ -118,7 +119,7 @@ def send_plain(reader, source, rings, bound):
     reader[HAS_NEWEST] = 1
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _send_to_one(reader, source, ring, bound):
     """Send ordinary packets to the only worker; move cursor, latest time and packet count."""
     end, fraction = source[END], source[FRACTION]
@@ -158,7 +159,7 @@ def _send_to_one(reader, source, ring, bound):
     source[LATEST] = latest
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(**HOT)
 def _take_record(content, at, end, fraction, record):
     """Write time and packet of the record at `at`; return its size with header, or 0."""
     if at + RECORD_BYTES > end:
@@ -172,7 +173,7 @@ def _take_record(content, at, end, fraction, record):
     return size if parse_plain(shifted(content, at + RECORD_BYTES), captured, wire, record) else 0
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _finish_chunk(reader, ring, written):
     """Count the records up to sequence `written` as written; publish a full batch."""
     if ring[RING_PLACES]:
@@ -185,7 +186,7 @@ def _finish_chunk(reader, ring, written):
         publish_ring(ring)
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _send_to_many(reader, source, rings, bound):
     """Do what _send_to_one does, choosing the worker of each packet by its key."""
     end, fraction = source[END], source[FRACTION]

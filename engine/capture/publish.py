@@ -47,6 +47,7 @@ from engine.events import COUNTERS_MAX, counter_index
 from engine.layouts import PACKET, RING, TICK
 from engine.memory.addresses import words_at
 from engine.memory.atomics import load_acquire, store_relaxed
+from engine.memory.options import KERNEL
 from engine.memory.pointers import shifted
 from engine.packets.lines import DESTINATION_LOW, KEY, LENGTHS, PROTOCOL_SHIFT, REFERENCE, TIME
 from engine.rings import spsc
@@ -59,7 +60,7 @@ _CONTROL_PUBLISHED = RING.index("control_published")
 _CONTROL = counter_index("capture", "control")
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def has_room(ring):
     """Return whether a slot is free, looking at the consumer's head only when none seems to be."""
     header = words_at(ring[RING_HEADER], RING_HEADER_WORDS)
@@ -67,14 +68,14 @@ def has_room(ring):
     return spsc.claim(header, held + 1) != spsc.FULL
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def next_slot(ring):
     """Return the slot to write next. The caller has asked has_room."""
     at = ring[WRITTEN] & (ring[RING_CAPACITY] - 1)
     return words_at(ring[RING_SLOTS] + (at << SLOT_SHIFT) * 8, SLOT_WORDS)
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def publish_ring(ring):
     """Make every record written visible."""
     header = words_at(ring[RING_HEADER], RING_HEADER_WORDS)
@@ -82,7 +83,7 @@ def publish_ring(ring):
         spsc.publish(header, ring[WRITTEN])
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def written_one(reader, ring, place):
     """Count the record in next_slot, whose payload is at `place` of the arena, as written."""
     if ring[RING_PLACES]:
@@ -94,7 +95,7 @@ def written_one(reader, ring, place):
         spsc.publish(header, ring[WRITTEN])
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def send_control(reader, ring, kind, time, reference):
     """Write and publish a control record; return its slot words. The caller has asked has_room."""
     slot = next_slot(ring)
@@ -111,14 +112,14 @@ def send_control(reader, ring, kind, time, reference):
     return slot
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def publish_all(reader, rings):
     """Publish what is written in every ring."""
     for k in range(reader[WORKERS]):
         publish_ring(shifted(rings, k * RING_WORDS))
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def send_ticks(reader, rings):
     """Tell every worker that has room the newest position, unless it has a record from there on.
 
@@ -134,7 +135,7 @@ def send_ticks(reader, rings):
             publish_ring(ring)
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _is_told(reader, ring):
     """Return whether the last record of a ring is at the newest position or behind it."""
     if ring[WRITTEN] == 0:
@@ -149,7 +150,7 @@ def _is_told(reader, ring):
     return last[REFERENCE] >= newest
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def send_end(reader, rings, kind, time, reference):
     """Send END or SOURCE_END to every worker that has not got it; return how many have it.
 
@@ -167,7 +168,7 @@ def send_end(reader, rings, kind, time, reference):
     return reader[SENT]
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def arena_place(reader, rings, size):
     """Return the arena position of `size` free bytes that do not wrap, or -1. Nothing is taken."""
     capacity = reader[ARENA_BYTES]
@@ -181,7 +182,7 @@ def arena_place(reader, rings, size):
     return position
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _oldest_place(reader, rings):
     """Return the arena position of the oldest record that a worker has not consumed."""
     oldest = reader[ARENA_POSITION]

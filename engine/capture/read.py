@@ -40,6 +40,7 @@ from engine.capture.state import (
 )
 from engine.events import COUNTERS_MAX
 from engine.memory.addresses import words_at
+from engine.memory.options import KERNEL
 from engine.memory.pointers import pointer, shifted
 from engine.packets.fates import TIME
 from engine.packets.fragments import forget_all
@@ -50,7 +51,7 @@ TIME_LAST = (1 << 63) - 2  # Above every corrected time.
 _ROW_LAST = 1 << 15
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _read_source(reader, source, rings, bound_time, wins_tie):
     """Read packets up to the bound (`wins_tie`: at its time too); return why it stopped."""
     while True:
@@ -70,7 +71,7 @@ def _read_source(reader, source, rings, bound_time, wins_tie):
             return status
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def find_packet(reader, source):
     """Find the next packet that has a time; pass those that have none."""
     while True:
@@ -95,7 +96,7 @@ def find_packet(reader, source):
             return SPENT
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _second(reader, heap):
     """Return (time, row) of the second source in the heap; beyond everything if there is none."""
     count = reader[HEAP_COUNT]
@@ -107,7 +108,7 @@ def _second(reader, heap):
     return time, row
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _sink(reader, heap):
     """Move the first entry down to where it belongs."""
     count = reader[HEAP_COUNT]
@@ -124,14 +125,14 @@ def _sink(reader, heap):
     heap[2 * at], heap[2 * at + 1] = time, row
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _is_before(heap, entry, time, row):
     """Return whether a heap entry is before (time, row)."""
     at = entry * HEAP_ENTRY_WORDS
     return heap[at] < time or (heap[at] == time and heap[at + 1] < row)
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _remove_first(reader, heap):
     """Take the first entry out of the heap."""
     count = reader[HEAP_COUNT] - 1
@@ -144,7 +145,7 @@ def _remove_first(reader, heap):
 # Entries: compiled when this module is imported, so what they call stands above.
 
 
-@njit("i8(i8[::1], i8[::1], i8[::1], i8[::1])", cache=True, nogil=True)
+@njit("i8(i8[::1], i8[::1], i8[::1], i8[::1])", **KERNEL)
 def read_batch(reader_words, source_words, ring_words, heap_words):
     """Read until the budget is spent or something stops it; publish, tell idle workers; say why.
 
@@ -173,13 +174,13 @@ def read_batch(reader_words, source_words, ring_words, heap_words):
     return status
 
 
-@njit("i8(i8[::1], i8[::1])", cache=True, nogil=True)
+@njit("i8(i8[::1], i8[::1])", **KERNEL)
 def find_first(reader_words, source_words):
     """Find the first packet of one source: FOUND, or what read_batch returns but for full rings."""
     return find_packet(pointer(reader_words), pointer(source_words))
 
 
-@njit("i8(i8[::1], i8[::1], i8, i8, i8)", cache=True, nogil=True)
+@njit("i8(i8[::1], i8[::1], i8, i8, i8)", **KERNEL)
 def tell_end(reader_words, ring_words, kind, time, reference):
     """Send END or SOURCE_END to the workers that have room; return how many have it by now."""
     reader, rings = pointer(reader_words), pointer(ring_words)
@@ -188,19 +189,19 @@ def tell_end(reader_words, ring_words, kind, time, reference):
     return told
 
 
-@njit("void(i8[::1], i8[::1])", cache=True, nogil=True)
+@njit("void(i8[::1], i8[::1])", **KERNEL)
 def remove_first(reader_words, heap_words):
     """Take the first source out of the heap."""
     _remove_first(pointer(reader_words), pointer(heap_words))
 
 
-@njit("void(i8[::1])", cache=True, nogil=True)
+@njit("void(i8[::1])", **KERNEL)
 def forget_fragments(cache):
     """Empty the fragment cache."""
     forget_all(pointer(cache))
 
 
-@njit("void(i8[::1], i8[:, ::1], i8, i8)", cache=True, nogil=True)
+@njit("void(i8[::1], i8[:, ::1], i8, i8)", **KERNEL)
 def add_source(reader, heap, row, time):
     """Put the source of a row into the heap; `time` of its first packet, TIME_NONE: not known."""
     at = reader[HEAP_COUNT]

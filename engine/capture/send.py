@@ -76,6 +76,7 @@ from engine.capture.state import (
 from engine.events import COUNTERS_MAX, counter_index
 from engine.layouts import STEP
 from engine.memory.addresses import words_at
+from engine.memory.options import KERNEL
 from engine.memory.pointers import bytes_at, shifted
 from engine.packets.fates import ACCEPTED, NON_IP, UNSUPPORTED_LINK
 from engine.packets.fragments import CACHE_WORDS, remember
@@ -129,7 +130,7 @@ _CUT, _EVICTED = _counter("tcp_header_cut"), _counter("fragment_evicted")
 _REGRESSIONS, _STEPS = _counter("time_regressions"), _counter("time_steps")
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def send_packet(reader, source, rings):
     """Send the packet found and pass it: FOUND; or NEED_FILTER, RING_FULL, ARENA_FULL."""
     link = words_at(source[LINKS] + source[LINK] * LINK_WORDS * 8, LINK_WORDS)
@@ -163,7 +164,7 @@ def send_packet(reader, source, rings):
     return FOUND
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _is_matched(reader, source, link, frame):
     """Return whether the filter matches the packet found."""
     if link[ROW_PROGRAM_SIZE] == 0:
@@ -173,7 +174,7 @@ def _is_matched(reader, source, link, frame):
     return matches(program, frame, source[WIRE], source[CAPTURED], scratch)
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _send_step(reader, source, rings):
     """Send the correction behind the packet found to every worker that has not got it."""
     workers = reader[WORKERS]
@@ -199,14 +200,14 @@ def _send_step(reader, source, rings):
     return FOUND
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _tell_newest(reader, time, reference):
     reader[NEWEST_TIME] = time
     reader[NEWEST_REFERENCE] = reference
     reader[HAS_NEWEST] = 1
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _send_lines(reader, source, rings, frame, result):
     """Write the records of the metered layers that are not written yet: FOUND when all are."""
     workers = reader[WORKERS]
@@ -239,7 +240,7 @@ def _send_lines(reader, source, rings, frame, result):
     return FOUND
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _copy_to_arena(reader, rings, frame, line):
     """Copy what a worker may read of the layer in `line`; return its arena position or -1."""
     lengths = line[LENGTHS]
@@ -263,7 +264,7 @@ def _copy_to_arena(reader, rings, frame, line):
     return place
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _count_accepted(reader, counters, result):
     """Count an accepted packet, its layers and its first fragment."""
     first = result >> FIRST_SHIFT & RESULT_MASK
@@ -280,7 +281,7 @@ def _count_accepted(reader, counters, result):
             counters[_EVICTED] += remember(cache, secrets, line, reader[FRAME_TIME])
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _pass_clock(reader, source, counters):
     """Move the source's clock by the packet found."""
     time = source[PACKET_TIME]
@@ -303,7 +304,7 @@ def _pass_clock(reader, source, counters):
     _tell_newest(reader, time, end)
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def pass_packet(reader, source):
     """Count the packet found as read, whatever became of it, and move behind it."""
     counters = words_at(reader[COUNTERS], COUNTERS_MAX)

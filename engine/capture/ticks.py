@@ -9,6 +9,7 @@ from numba import njit
 
 from engine.capture.state import OFFSET_S, RESOLUTION, STAMP, STAMP_BAD
 from engine.config import SECOND_NS
+from engine.memory.options import KERNEL
 
 _BINARY = 0x80  # Of if_tsresol: the rest is a power of two.
 _DECIMALS_NS = 9
@@ -17,7 +18,7 @@ _BITS_MAX = 94  # 2^64 · 10^9 is below 2^94: likewise.
 _LIMB, _LIMB_MASK = 32, (1 << 32) - 1
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def set_stamp(source, interface, upper, lower):
     """Set the stamp of the packet found from the two halves of its ticks."""
     resolution = interface[RESOLUTION]
@@ -37,7 +38,7 @@ def set_stamp(source, interface, upper, lower):
     _add_offset(source, interface[OFFSET_S], top, middle, low)
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _power_of_ten(exponent):
     """Return 10^exponent, exponent <= 9."""
     power = 1
@@ -46,7 +47,7 @@ def _power_of_ten(exponent):
     return power
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _multiply(upper, lower, factor):
     """Return (top, middle, low) of (upper · 2^32 + lower) · factor; factor < 2^31."""
     low = lower * factor
@@ -54,7 +55,7 @@ def _multiply(upper, lower, factor):
     return middle >> _LIMB, middle & _LIMB_MASK, low & _LIMB_MASK
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _shift(top, middle, low, bits):
     """Return the limbs of a number divided by 2^bits, rounded down."""
     if bits >= _BITS_MAX:
@@ -69,7 +70,7 @@ def _shift(top, middle, low, bits):
     return top >> bits, middle, low
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _divide(upper, lower, decimals):
     """Return the limbs of (upper · 2^32 + lower) / 10^decimals, rounded down."""
     if decimals > _DECIMALS_MAX - _DECIMALS_NS:
@@ -81,7 +82,7 @@ def _divide(upper, lower, decimals):
     return 0, upper, lower
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _add_offset(source, seconds, top, middle, low):
     """Set the stamp to top:middle:low ns + seconds; mark it when int64 cannot hold it."""
     # seconds · 10^9 in limbs, the top one signed.

@@ -8,6 +8,7 @@ asked for: beyond the packet they are short, beyond the capture cut (SEMANTICS.r
 from numba import njit
 
 from engine.events import MALFORMED, REFUSED
+from engine.memory.options import KERNEL
 
 ACCEPTED = 0
 NON_IP, UNSUPPORTED_LINK, FRAGMENT_ORPHAN = 1, 2, 3
@@ -17,7 +18,7 @@ assert FATES[CUT : TIME + 1] == tuple(f"refused_malformed_{reason}" for reason i
 assert FATES[NON_IP : FRAGMENT_ORPHAN + 1] == REFUSED[:3]
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def missing(end, limit, captured):
     """Return the fate of a packet whose bytes up to offset `end` are needed; 0: they exist.
 

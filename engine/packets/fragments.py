@@ -10,6 +10,7 @@ import numpy as np
 from numba import njit
 
 from engine.config import SECOND_NS
+from engine.memory.options import KERNEL
 from engine.memory.pointers import shifted
 from engine.memory.wide import multiply_fold
 from engine.packets.fates import ACCEPTED, FRAGMENT_ORPHAN
@@ -46,7 +47,7 @@ def new_cache() -> np.ndarray:
     return np.zeros(CACHE_WORDS, np.int64)
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def resolve(cache, secrets, line, time):
     """Give a later fragment the ports and protocol of its first one; return its fate."""
     slot = _find(cache, secrets, line, SOURCE_HIGH, FRAGMENT_KEY)
@@ -60,7 +61,7 @@ def resolve(cache, secrets, line, time):
     return ACCEPTED
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def remember(cache, secrets, line, time):
     """Keep an accepted first fragment; return 1 if an entry younger than 30 s had to go."""
     evicted = 0
@@ -91,7 +92,7 @@ def remember(cache, secrets, line, time):
     return evicted
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def forget_all(cache):
     """Empty the cache (--separate: at the end of a source)."""
     if cache[_COUNT]:
@@ -99,7 +100,7 @@ def forget_all(cache):
             cache[k] = 0
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _hash(secrets, words, addresses, key):
     """Return the index slot where the search for a key begins."""
     first = multiply_fold(words[addresses] ^ secrets[0], words[addresses + 1] ^ secrets[1])
@@ -108,7 +109,7 @@ def _hash(secrets, words, addresses, key):
     return multiply_fold(mixed ^ secrets[3], words[key] ^ secrets[0]) & (_INDEX - 1)
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _find(cache, secrets, words, addresses, key):
     """Return the slot that holds the entry of a key, or the free one where it would go.
 
@@ -126,7 +127,7 @@ def _find(cache, secrets, words, addresses, key):
     return slot
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _remove(cache, secrets, hole):
     """Free slot `hole`, moving up what was pushed past it."""
     slot = hole
@@ -142,7 +143,7 @@ def _remove(cache, secrets, hole):
     cache[_INDEX_AT + hole] = 0
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _unlink(cache, entry):
     """Take `entry` out of the list. Links hold entry + 1; 0 ends the list."""
     links = cache[_ENTRIES_AT + entry * _ENTRY_WORDS + _LINKS]
@@ -159,7 +160,7 @@ def _unlink(cache, entry):
         cache[_NEWEST] = older
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _link_newest(cache, entry):
     """Put `entry` at the end of the list."""
     alone = cache[_COUNT] == 1

@@ -7,6 +7,7 @@ writes only into its line.
 import numpy as np
 from numba import njit
 
+from engine.memory.options import KERNEL
 from engine.memory.pointers import load_u8, load_u16_be, load_u32_be, load_u64_be
 from engine.packets.fates import ACCEPTED, IP_VERSION, LENGTH, SHORT, TCP_OFFSET, missing
 from engine.packets.lines import (
@@ -69,7 +70,7 @@ def _counterparts() -> np.ndarray:
 COUNTERPARTS = _counterparts()
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def parse_ip(frame, place, limit, captured, line):
     """Parse the packet at `place` into `line`; return its fate. `limit`: end of what holds it."""
     at = place & OFFSET_MASK
@@ -96,7 +97,7 @@ def parse_ip(frame, place, limit, captured, line):
     return _parse_transport(frame, at, line)
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _parse_version4(frame, at, limit, vlan, line):
     """Parse the IPv4 header and its extension headers; write all but lengths and ports."""
     fate = missing(at + 20, limit, line[CAPTURED_END])
@@ -126,7 +127,7 @@ def _parse_version4(frame, at, limit, vlan, line):
     return ACCEPTED
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _parse_version6(frame, at, limit, vlan, line):
     """Parse the IPv6 header and its extension headers; write all but lengths and ports."""
     fate = missing(at + 40, limit, line[CAPTURED_END])
@@ -148,7 +149,7 @@ def _parse_version6(frame, at, limit, vlan, line):
     return _pass_extensions(frame, True, vlan, line)
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _is_extension(protocol, version6):
     """Return whether a header of this number is passed on the way to the transport header."""
     if protocol == AUTHENTICATION:
@@ -160,7 +161,7 @@ def _is_extension(protocol, version6):
     return protocol in (OPTIONS, MOBILITY)
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _pass_extensions(frame, version6, vlan, line):
     """Move `line` behind the extension headers. Ends: each takes 8 of at most 4,095 bytes."""
     at = line[TRANSPORT_AT]
@@ -195,7 +196,7 @@ def _pass_extensions(frame, version6, vlan, line):
     return ACCEPTED
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _has_ports(protocol):
     """Return whether the transport header begins with two ports."""
     if protocol in (TCP, UDP, SCTP):
@@ -203,7 +204,7 @@ def _has_ports(protocol):
     return protocol in (DCCP, UDP_LITE)
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _parse_transport(frame, at, line):
     """Write ports, flags and lengths; `at` is the offset of the IP header."""
     begin, protocol, end = line[TRANSPORT_AT], line[PROTOCOL], line[PACKET_END]
@@ -244,7 +245,7 @@ def _parse_transport(frame, at, line):
     return _write_lengths(begin - at + header, at, window, line)
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _message_ports(protocol, kind, code):
     """Return the key bits of an ICMP message: ports, and the mark of a one-way type."""
     counterpart = np.int64(COUNTERPARTS[1 if protocol == ICMP6 else 0, kind])
@@ -253,7 +254,7 @@ def _message_ports(protocol, kind, code):
     return kind | counterpart << DESTINATION_PORT_SHIFT
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _write_lengths(headers, at, window, line):
     """Write the record's lengths; `headers` are the bytes of IP and transport headers."""
     if headers > IP_HEADERS_MAX:

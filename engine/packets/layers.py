@@ -10,6 +10,7 @@ from numba import njit
 
 from engine.memory.addresses import words_at
 from engine.memory.layout import Layout, Line, Word
+from engine.memory.options import KERNEL
 from engine.memory.pointers import shifted
 from engine.packets.fates import ACCEPTED, DEPTH
 from engine.packets.fragments import CACHE_WORDS, resolve
@@ -57,7 +58,7 @@ FIRST_SHIFT, COUNT_SHIFT, UNREADABLE_SHIFT = 8, 16, 24
 RESULT_MASK = 0xFF  # Each part has 8 bits; the fate stands lowest.
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def parse_frame(frame, link, wire, captured, lines, parser):
     """Parse `captured` bytes of a frame of `wire` bytes into `lines`; return the result."""
     place = find_ip(frame, link, 0, wire, captured)
@@ -71,7 +72,7 @@ def parse_frame(frame, link, wire, captured, lines, parser):
     return _parse_inside(frame, captured, lines, parser)
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _parse_layer(frame, place, limit, captured, line, parser):
     """Parse one IP packet; a later fragment takes its ports from the cache. Return its fate."""
     fate = parse_ip(frame, place, limit, captured, line)
@@ -82,7 +83,7 @@ def _parse_layer(frame, place, limit, captured, line, parser):
     return fate
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _parse_inside(frame, captured, lines, parser):
     """Parse the layers inside the accepted packet in the first line; return the result."""
     layers = 1

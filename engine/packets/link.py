@@ -8,6 +8,7 @@ pcapng files (https://www.tcpdump.org/linktypes.html); the rules are SEMANTICS.r
 
 from numba import njit
 
+from engine.memory.options import KERNEL
 from engine.memory.pointers import load_u8, load_u16_be, load_u32, load_u32_be, swap_u32
 from engine.packets.fates import DEPTH, LENGTH, NON_IP, UNSUPPORTED_LINK, missing
 from engine.packets.wireless import (
@@ -41,13 +42,13 @@ VLAN_SHIFT, VLAN_MASK = 32, 0xFFF
 VERSION_SHIFT = 44
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def place_of(offset, vlan, version):
     """Return the place of an IP header; version 0: either."""
     return offset | vlan << VLAN_SHIFT | version << VERSION_SHIFT
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def find_ip(frame, link, at, limit, captured):
     """Return the place of the IP header of a frame of type `link` at offset `at`, or minus a fate.
 
@@ -75,7 +76,7 @@ def find_ip(frame, link, at, limit, captured):
     return _find_other(frame, link, at, limit, captured)
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _find_other(frame, link, at, limit, captured):
     """Return what find_ip does, for every type but Ethernet and PPI."""
     if link in (RAW, RAW_BSD, RAW_OPENBSD):
@@ -111,7 +112,7 @@ def _find_other(frame, link, at, limit, captured):
     return _find_point_to_point(frame, link, at, limit, captured)
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _find_point_to_point(frame, link, at, limit, captured):
     """Return what find_ip does, for PPP and Cisco HDLC."""
     if link == PPPOE:
@@ -132,7 +133,7 @@ def _find_point_to_point(frame, link, at, limit, captured):
     return behind_type(frame, load_u16_be(frame, at + 2), at + 4, limit, captured)
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def behind_type(frame, kind, at, limit, captured):
     """Return the place of the IP header behind ethertype `kind`, whose content is at `at`."""
     vlan = 0
@@ -171,7 +172,7 @@ def behind_type(frame, kind, at, limit, captured):
     return place_of(at, vlan, 4 if kind == TYPE_IPV4 else 6)
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _type_of_llc(frame, at):
     """Return the ethertype of an LLC header with SNAP; 0 for any other."""
     organisation = load_u16_be(frame, at + 3) << 8 | load_u8(frame, at + 5)
@@ -181,7 +182,7 @@ def _type_of_llc(frame, at):
     return load_u16_be(frame, at + 6)
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _behind_mpls(frame, tags, vlan, at, limit, captured):
     """Return the place behind the labels that begin at `at`; `tags` were passed before them."""
     bottom = 0
@@ -201,7 +202,7 @@ def _behind_mpls(frame, tags, vlan, at, limit, captured):
     return place_of(at, vlan, version)
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def behind_ppp(frame, at, limit, captured):
     """Return the place behind a PPP header: address and control may be left out."""
     fate = missing(at + 1, limit, captured)
@@ -216,7 +217,7 @@ def behind_ppp(frame, at, limit, captured):
     return _behind_ppp_protocol(frame, at, limit, captured)
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _behind_ppp_protocol(frame, at, limit, captured):
     """Return the place behind a PPP protocol of one byte (if odd) or two."""
     fate = missing(at + 1, limit, captured)
@@ -237,7 +238,7 @@ def _behind_ppp_protocol(frame, at, limit, captured):
     return -NON_IP
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _behind_family(frame, link, at, limit, captured):
     """Return the place behind the address family of BSD loopback."""
     fate = missing(at + 4, limit, captured)
@@ -255,7 +256,7 @@ def _behind_family(frame, link, at, limit, captured):
     return -NON_IP
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _behind_cooked(frame, link, at, limit, captured):
     """Return the place behind a Linux cooked header, version 1 or 2."""
     size = 16 if link == COOKED else 20
@@ -268,7 +269,7 @@ def _behind_cooked(frame, link, at, limit, captured):
     return behind_type(frame, kind, at + size, limit, captured)
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _behind_frame_relay(frame, at, limit, captured):
     """Return the place behind a Q.922 address and RFC 2427 encapsulation, or an ethertype."""
     size = 0
@@ -308,7 +309,7 @@ def _behind_frame_relay(frame, at, limit, captured):
     return behind_type(frame, load_u16_be(frame, at + 4), at + 6, limit, captured)
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _behind_nflog(frame, at, limit, captured):
     """Return the place of the payload of a netfilter log message."""
     fate = missing(at + 4, limit, captured)

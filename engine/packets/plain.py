@@ -6,6 +6,7 @@ same words (tests/unit/packets compares them). Everything else it leaves alone.
 
 from numba import njit
 
+from engine.memory.options import HOT
 from engine.memory.pointers import load_u8, load_u16, load_u16_be, load_u32_be, load_u64, swap_u16
 from engine.packets.ip import TCP, UDP
 from engine.packets.lines import (
@@ -33,7 +34,7 @@ _VERSION_HEADER = 0x45
 _PIECES_SHIFT, _PIECES = 48, 0xFF3F  # Offset and more-fragments bit, likewise.
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(**HOT)
 def parse_plain(frame, captured, wire, record):
     """Write all but time and reference of a frame's record and return 1, or return 0."""
     if captured < _UDP_FRAME_BYTES or load_u16(frame, 12) != _TYPE_IPV4:

@@ -8,6 +8,7 @@ as SEMANTICS.rst, "Tunnels", describes it stands there whole and captured; other
 from numba import njit
 
 from engine.config import TUNNELS
+from engine.memory.options import KERNEL
 from engine.memory.pointers import load_u8, load_u16, load_u16_be, load_u32_be
 from engine.packets.fates import missing
 from engine.packets.ip import GRE, IP6_IN_IP, IP_IN_IP, UDP
@@ -50,7 +51,7 @@ PORT_TEREDO, PORT_TZSP, PORT_CAPWAP = 3544, 37008, 5247
 _TEREDO_PREFIX = 0x20010000  # RFC 4380: 2001:0::/32.
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def find_inner(frame, line, kinds):
     """Return the place of the packet inside the one in `line`, NO_TUNNEL, or minus a fate.
 
@@ -68,7 +69,7 @@ def find_inner(frame, line, kinds):
     return NO_TUNNEL
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _inside_gre(frame, line, kinds):
     """Return what find_inner does, for GRE (RFC 2784, 2890) and ERSPAN over it."""
     at, end, captured = line[TRANSPORT_AT], line[PACKET_END], line[CAPTURED_END]
@@ -95,7 +96,7 @@ def _inside_gre(frame, line, kinds):
     return behind_type(frame, kind, at + size, end, captured)
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _is_gre_type(kind):
     """Return whether GRE with this type is opened."""
     if kind in (TYPE_IPV4, TYPE_IPV6, TYPE_ETHERNET, TYPE_PPP):
@@ -105,7 +106,7 @@ def _is_gre_type(kind):
     return kind in (TYPE_VLAN, TYPE_PROVIDER, TYPE_OLD_PROVIDER)
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _inside_erspan(frame, line, kind, at, sequence):
     """Return what find_inner does, for ERSPAN types I, II and III, whose header is at `at`."""
     end, captured = line[PACKET_END], line[CAPTURED_END]
@@ -121,7 +122,7 @@ def _inside_erspan(frame, line, kind, at, sequence):
     return find_ip(frame, ETHERNET, at + size, end, captured)
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _inside_datagram(frame, line, kinds):
     """Return what find_inner does, for UDP: the first kind whose conditions hold."""
     source = line[KEY] & PORT_MASK
@@ -145,7 +146,7 @@ def _inside_datagram(frame, line, kinds):
     return found
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _inside_vxlan(frame, line, at):
     """Return what find_inner does, for VXLAN (RFC 7348)."""
     end, captured = line[PACKET_END], line[CAPTURED_END]
@@ -156,7 +157,7 @@ def _inside_vxlan(frame, line, at):
     return find_ip(frame, ETHERNET, at + 8, end, captured)
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _inside_geneve(frame, line, at):
     """Return what find_inner does, for GENEVE (RFC 8926)."""
     end, captured = line[PACKET_END], line[CAPTURED_END]
@@ -176,7 +177,7 @@ def _inside_geneve(frame, line, at):
     return behind_type(frame, kind, at, end, captured)
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _inside_gtpu(frame, line, at):
     """Return what find_inner does, for GTP-U (3GPP TS 29.281). Ends: an extension has 4 bytes."""
     end, captured = line[PACKET_END], line[CAPTURED_END]
@@ -203,7 +204,7 @@ def _inside_gtpu(frame, line, at):
     return place_of(at, 0, 0)
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _is_teredo(frame, at, end, captured):
     """Return whether IPv6 from or to a Teredo address begins at `at`."""
     if missing(at + 40, end, captured) or load_u8(frame, at) >> 4 != 6:
@@ -213,7 +214,7 @@ def _is_teredo(frame, at, end, captured):
     return load_u32_be(frame, at + 24) == _TEREDO_PREFIX
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _inside_teredo(frame, line, at, named):
     """Return what find_inner does, for Teredo (RFC 4380); `named`: on its own port."""
     end, captured = line[PACKET_END], line[CAPTURED_END]
@@ -233,7 +234,7 @@ def _inside_teredo(frame, line, at, named):
     return place_of(at, 0, 6) if _is_teredo(frame, at, end, captured) else NO_TUNNEL
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _inside_tzsp(frame, line, at):
     """Return what find_inner does, for TZSP. Ends: a tag has at least one byte."""
     end, captured = line[PACKET_END], line[CAPTURED_END]
@@ -255,7 +256,7 @@ def _inside_tzsp(frame, line, at):
     return find_ip(frame, ETHERNET, at, end, captured)
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _inside_capwap(frame, line, at):
     """Return what find_inner does, for the CAPWAP data channel (RFC 5415)."""
     end, captured = line[PACKET_END], line[CAPTURED_END]
@@ -279,7 +280,7 @@ def _inside_capwap(frame, line, at):
     return place
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _inside_wireless(frame, control, at, end, captured):
     """Return the place of IP in a data frame whose frame control bytes mean `control`."""
     behind = behind_data(frame, control, False, at, end, captured)

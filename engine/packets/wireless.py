@@ -5,6 +5,7 @@ Who calls these has made sure of the first 4 bytes of radiotap, 8 of PPI.
 
 from numba import njit
 
+from engine.memory.options import KERNEL
 from engine.memory.pointers import load_u8, load_u16, load_u32
 from engine.packets.fates import LENGTH, NON_IP, UNSUPPORTED_LINK, missing
 
@@ -18,7 +19,7 @@ _MORE_WORDS = 1 << 31  # Of a radiotap presence word.
 _PADDED = 0x20  # Of radiotap's flags: the 802.11 header is padded to 4 bytes.
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def behind_wireless(frame, padded, at, limit, captured):
     """Return the offset of the LLC header of the data frame at `at`, or minus a fate."""
     fate = missing(at + 2, limit, captured)
@@ -27,7 +28,7 @@ def behind_wireless(frame, padded, at, limit, captured):
     return behind_data(frame, load_u16(frame, at), padded, at, limit, captured)
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def behind_data(frame, control, padded, at, limit, captured):
     """Return what behind_wireless does, for frame control bytes `control` (little endian)."""
     flags = control >> 8
@@ -46,7 +47,7 @@ def behind_data(frame, control, padded, at, limit, captured):
     return at + ((size + 3) & ~3 if padded else size)
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def behind_radiotap(frame, at, limit, captured):
     """Return offset << 1 | padded of the 802.11 header behind radiotap, or minus a fate."""
     size = load_u16(frame, at + 2)
@@ -69,7 +70,7 @@ def behind_radiotap(frame, at, limit, captured):
     return (at + size) << 1 | padded
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def link_of_ppi(frame, at):
     """Return size << 32 | link type of what a PPI header holds, or minus a fate."""
     size = load_u16(frame, at + 2)
