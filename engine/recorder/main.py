@@ -7,17 +7,13 @@ fault of an output ends the run with exit 1: OutputError names it and counts wha
 
 import time
 
-import numpy as np
-
 from engine.errors import OutputError
 from engine.events import RECORDER, counter_index
-from engine.layouts import LEAVE, RING, ROW
+from engine.layouts import LEAVE, RING
 from engine.memory.atomics import load_acquire
 from engine.recorder.eve import stats_event
 from engine.recorder.files import LeftError
 from engine.recorder.outputs import BATCH_ROWS, Outputs
-from engine.recorder.render import flow_ids
-from engine.recorder.template import Renderer
 from engine.rings import spsc
 from engine.rings.lifecycle import PRODUCER_DONE
 from engine.rings.plan import RunPlan
@@ -65,12 +61,6 @@ class _Recorder:
         }
         for name, at in _COUNTERS.items():
             self._line.counters[at] = values[name]  # Plain: a statistic, orders nothing.
-
-
-def load_kernels() -> None:
-    """Compile the recorder's kernels, or load them from the cache: before a stage is forked."""
-    Renderer("", {}, 1)
-    flow_ids(np.zeros((0, ROW.words), np.int64))
 
 
 def main(plan: RunPlan, number: int, reporter: Reporter) -> None:
