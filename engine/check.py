@@ -64,9 +64,9 @@ EQUATIONS = (
         flows=True,
     ),
     Equation(
-        "packets sent to workers = accepted + layers",
+        "packets sent to workers = accepted",
         ("capture.published",),
-        _stage("worker", "accepted", "layers"),
+        ("worker.accepted",),
         flows=True,
     ),
     Equation("layers sent = layers metered", ("capture.layers",), ("worker.layers",), flows=True),

@@ -96,6 +96,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     score: bool
     facts: bool
     packets_max: int
+    filter: str
     rows: str
     flow_formats: list[str]
     feature_digest: str
@@ -194,6 +195,7 @@ def run_record(plan: RunPlan, facts: RunFacts) -> RunRecord:
         score=plan.score,
         facts=plan.facts,
         packets_max=plan.packets_max,
+        filter=whole_text(plan.filter_words),
         rows=plan.rows,
         flow_formats=list(plan.flow_formats),
         feature_digest=digest(),
