@@ -49,11 +49,14 @@ def segment_name(run: str, kind: str, number: int | None = None) -> str:
 class Segment:
     """A mapped segment. `words` is its content behind the header, as int64."""
 
-    def __init__(self, name: str, descriptor: int, size: int, owner: bool) -> None:
+    def __init__(
+        self, name: str, descriptor: int, size: int, owner: bool, populate: bool = False
+    ) -> None:
         self.name = name
         self.owner = owner
         self._descriptor = descriptor
-        self._map = mmap.mmap(descriptor, size)
+        flags = mmap.MAP_SHARED | (mmap.MAP_POPULATE if populate else 0)
+        self._map = mmap.mmap(descriptor, size, flags)
         self.header = np.frombuffer(self._map, np.int64, SEGMENT.words)
         self.words = np.frombuffer(
             self._map, np.int64, (size // 8) - SEGMENT.words, SEGMENT.size_bytes
@@ -92,8 +95,8 @@ class Segment:
         return segment
 
     @classmethod
-    def attach(cls, name: str, kind: str) -> "Segment":
-        """Map a published segment of this version of the engine."""
+    def attach(cls, name: str, kind: str, populate: bool = False) -> "Segment":
+        """Map a published segment of this version of the engine; `populate`: all its pages now."""
         try:
             shared = posix_ipc.SharedMemory("/" + name)
         except posix_ipc.ExistentialError:
@@ -105,8 +108,12 @@ class Segment:
         if size < SEGMENT.size_bytes:
             os.close(shared.fd)
             raise SegmentError(f"segment {name!r} is not ready: it has {size} bytes")
-        segment = cls(name, shared.fd, size, owner=False)
-        segment._check(kind)
+        segment = cls(name, shared.fd, size, False, populate)
+        try:
+            segment._check(kind)
+        except SegmentError:
+            segment.close()  # Or it would be live for as long as this process is.
+            raise
         return segment
 
     def _check(self, kind: str) -> None:
@@ -137,7 +144,7 @@ class Segment:
             return  # Somebody removed the file by hand.
 
     def close(self) -> None:
-        """Give up the lock. The mapping lives as long as an array on it does."""
+        """Give up the descriptor. The lock, like the mapping, lives as long as an array on it."""
         os.close(self._descriptor)
 
 

@@ -1,0 +1,83 @@
+"""The waiting rule: on at once, a spin after nothing, then sleeps of 50 us doubling to 1 ms.
+
+Method: sleeps and spins are recorded instead of made; stages are lists of what their steps find.
+"""
+
+import pytest
+
+from engine.layouts import DONE, LEAVE, RUNNING
+from engine.rings import waiting
+from engine.rings.statistics import Statistics
+from engine.rings.waiting import BUSY, FINISHED, IDLE, SOME, Backoff, run_stage
+
+
+@pytest.fixture
+def waits(monkeypatch):
+    """Return the list of waits: "spin", or microseconds slept."""
+    made = []
+    monkeypatch.setattr(waiting, "_spin", lambda pauses: made.append("spin"))
+    monkeypatch.setattr(waiting.time, "sleep", lambda s: made.append(round(s * 1e6)))
+    return made
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        ([BUSY] * 5, []),
+        ([IDLE] * 9, ["spin", 50, 100, 200, 400, 800, 1000, 1000, 1000]),
+        ([SOME] * 3, [50, 100, 200]),
+        ([IDLE, SOME, SOME], ["spin", 50, 100]),
+        ([IDLE, IDLE, IDLE, BUSY, IDLE, IDLE], ["spin", 50, 100, "spin", 50]),
+        ([SOME, IDLE, BUSY, SOME], [50, 100, 50]),
+    ],
+)
+def test_wait_follows_what_the_steps_found(waits, found, expected):
+    backoff = Backoff()
+    for one in found:
+        backoff.wait(one)
+    assert waits == expected
+
+
+@pytest.fixture
+def statistics(new_run):
+    """Return statistics of a run with 1 worker; they are unlinked at the end."""
+    made = Statistics.create(new_run(), workers=1)
+    yield made
+    made.segment.unlink()
+
+
+def test_stage_runs_until_it_is_finished(waits, statistics):
+    line = statistics.process("capture")
+    steps = [BUSY, IDLE, SOME, FINISHED]
+    states = []
+
+    def step():
+        states.append(line["state"])
+        return steps.pop(0)
+
+    assert run_stage(statistics, line, step)
+    assert steps == []
+    assert states == [RUNNING] * 4
+    assert line["state"] == DONE
+    assert line["heartbeat_ns"] > 0
+    assert waits == ["spin", 50]
+
+
+def test_stage_leaves_at_once_when_it_is_told_to(waits, statistics):
+    line = statistics.process("capture")
+    calls = []
+
+    def step():
+        calls.append(1)
+        if len(calls) == 3:
+            statistics["stop"] = LEAVE
+        return BUSY
+
+    assert not run_stage(statistics, line, step)
+    assert len(calls) == 3
+    assert line["state"] == RUNNING
+
+
+def test_spin_is_bounded_and_returns():
+    waiting._spin(waiting.SPIN_PAUSES)
+    assert waiting.SPIN_PAUSES <= 100
