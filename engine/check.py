@@ -17,7 +17,7 @@ import msgspec
 from engine.errors import ConfigError
 from engine.events import DROPPED, REFUSED
 from engine.features.catalogue import NAMES
-from engine.recorder.escape import printable
+from engine.recorder.escape import shown_text, whole_text
 from engine.recorder.evidence import TWICE_TOLD, RunDigest, Sums
 from engine.recorder.files import PARTIAL
 from engine.recorder.outputs import EVE, FORMATS
@@ -116,7 +116,8 @@ def is_wrong(findings: list[Finding]) -> bool:
 def report(findings: list[Finding]) -> str:
     """Return the findings for people, a line each, what is wrong last."""
     order = {PROVED: 0, OPEN: 1, WRONG: 2}
-    lines = [f"{f.verdict:7} {f.text}" for f in sorted(findings, key=lambda f: order[f.verdict])]
+    by_verdict = sorted(findings, key=lambda finding: order[finding.verdict])
+    lines = [f"{finding.verdict:7} {shown_text(finding.text)}" for finding in by_verdict]
     counts = {verdict: sum(f.verdict == verdict for f in findings) for verdict in order}
     lines.append(", ".join(f"{count} {verdict}" for verdict, count in counts.items()))
     return "\n".join(lines) + "\n"
@@ -199,7 +200,7 @@ def check_folder(folder: str) -> list[Finding]:
     """Return what the files of a finished run show."""
     path = Path(folder)
     if not path.is_dir():
-        raise ConfigError(f"{printable(folder)} is not a folder that a run has written")
+        raise ConfigError(f"{whole_text(folder)} is not a folder that a run has written")
     try:
         content = (path / RUN_JSON).read_bytes()
         record = msgspec.json.decode(content, type=RunRecord)
@@ -257,7 +258,7 @@ def check_sources(folder: str) -> list[Finding]:
     record = msgspec.json.decode((Path(folder) / RUN_JSON).read_bytes(), type=RunRecord)
     findings = []
     for source in record.sources:
-        shown = printable(source.path)
+        shown = source.path
         if source.sha256 is None:
             findings.append(Finding(OPEN, f"{shown}: no digest of it was kept"))
         elif not os.path.isfile(source.path):
@@ -288,7 +289,7 @@ def _check_outputs(folder: Path, record: RunRecord) -> Iterator[Finding]:
     for name in sorted(wanted - written):
         yield Finding(WRONG, f"{name}: the run does not say that it wrote it")
     for path in sorted(folder.glob("*" + PARTIAL)):
-        yield Finding(WRONG, f"{printable(path.name)}: was not written to its end")
+        yield Finding(WRONG, f"{whole_text(path.name)}: was not written to its end")
 
 
 def _check_events(folder: Path, record: RunRecord) -> Iterator[Finding]:
@@ -309,7 +310,7 @@ def _check_events(folder: Path, record: RunRecord) -> Iterator[Finding]:
     yield _compare(f"stats events in {EVE} = 1", counts.pop("stats", 0), 1)
     counts.pop("flow", 0)
     if counts:
-        yield Finding(WRONG, f"{EVE} has events of other kinds: {printable(', '.join(counts))}")
+        yield Finding(WRONG, f"{EVE} has events of other kinds: {', '.join(counts)}")
 
 
 def _check_flows(folder: Path, record: RunRecord) -> Iterator[Finding]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from engine.errors import ConfigError
 from engine.features.catalogue import NAMES
-from engine.recorder.escape import printable
+from engine.recorder.escape import shown_text, whole_text
 from engine.recorder.evidence import ORDER, SOURCE_BITS
 from engine.recorder.outputs import EVE
 from engine.recorder.read_back import KEPT, Block, flow_files, read_blocks
@@ -45,7 +45,7 @@ class Difference:
             f"{self.equal:,} records are equal, {self.differing:,} differ, "
             f"{self.only_a:,} are only in A, {self.only_b:,} only in B"
         )
-        return "\n".join([*self.first, counts]) + "\n"
+        return "\n".join([*map(shown_text, self.first), counts]) + "\n"
 
 
 class _Side:
@@ -104,11 +104,11 @@ def _run_record(folder: str) -> RunRecord | None:
 def _flow_file(folder: str) -> Path:
     path = Path(folder)
     if not path.is_dir():
-        raise ConfigError(f"{printable(folder)} is not a folder that a run has written")
+        raise ConfigError(f"{whole_text(folder)} is not a folder that a run has written")
     for file in flow_files(path):
         if file.name != EVE or any(len(block) for block in read_blocks(file, features=())):
             return file
-    raise ConfigError(f"{printable(folder)} has no flow records: run with --flows")
+    raise ConfigError(f"{whole_text(folder)} has no flow records: run with --flows")
 
 
 def _compare(a: _Side, b: _Side) -> Difference:
@@ -179,11 +179,9 @@ def _identity(side: _Side, ahead: int) -> list[str]:
         f"{shown['responder']} port {shown['responder_port']}"
     )
     return [
-        printable(
-            f"  record {side.block.first + at}: {shown['record']} ({shown['reason']}), "
-            f"protocol {shown['protocol']}, {ends}, sequence {shown['sequence']}, "
-            f"time {shown['record_time_ns']} ns, flow {shown['uid']}"
-        )
+        f"  record {side.block.first + at}: {shown['record']} ({shown['reason']}), "
+        f"protocol {shown['protocol']}, {ends}, sequence {shown['sequence']}, "
+        f"time {shown['record_time_ns']} ns, flow {shown['uid']}"
     ]
 
 
@@ -201,7 +199,7 @@ def _describe(a: _Side, b: _Side, ahead: int) -> list[str]:
         if ours != theirs:
             fields.append((name, ours, theirs))
     for name, ours, theirs in fields[:FIELDS_SHOWN]:
-        lines.append(printable(f"    {name}: A {ours}, B {theirs}"))
+        lines.append(f"    {name}: A {ours}, B {theirs}")
     if len(fields) > FIELDS_SHOWN:
         lines.append(f"    and {len(fields) - FIELDS_SHOWN} more fields")
     return lines

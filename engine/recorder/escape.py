@@ -30,7 +30,7 @@ def _visible(character: str) -> str:
     return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
 
 
-def printable(text: str | bytes) -> str:
+def shown_text(text: str | bytes) -> str:
     """Return `text` with every character that could disturb a terminal or a line escaped.
 
     Nothing is lost: backslashes are doubled, so different texts stay different.
@@ -49,7 +49,7 @@ def cell_text(path: str) -> str:
     Standard input stays "-".
     """
     harmless = path == "-" or not path.startswith(_FORMULA)
-    return printable(path if harmless else "./" + path)
+    return shown_text(path if harmless else "./" + path)
 
 
 def whole_text(text: str) -> str:

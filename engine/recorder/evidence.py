@@ -8,7 +8,6 @@ import xxhash
 
 from engine.features.catalogue import index
 from engine.layouts import FEATURES, REASONS
-from engine.recorder.escape import printable
 from engine.recorder.read_back import Block, BrokenOutputError
 
 # Exact counts, and the feature that is the same number as float32.
@@ -51,7 +50,7 @@ def _address_bytes(text: str) -> bytes:
     try:
         return ipaddress.ip_address(text).packed.rjust(16, b"\0")
     except ValueError:
-        raise BrokenOutputError(f"{printable(str(text))!r} is no address") from None
+        raise BrokenOutputError(f"{str(text)!r} is no address") from None
 
 
 def _entries(block: Block) -> np.ndarray:

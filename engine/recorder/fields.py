@@ -10,7 +10,7 @@ from engine.layouts import ENDED, ROW, TOP_FEATURES
 from engine.recorder import columns, instructions
 from engine.recorder.columns import COLUMNS, Column
 from engine.recorder.community_id import COMMUNITY_ID_BYTES
-from engine.recorder.escape import cell_text, json_text, printable
+from engine.recorder.escape import cell_text, json_text, shown_text
 from engine.recorder.shortest import FLOAT_BYTES_MAX
 from engine.recorder.template import Field
 from engine.recorder.text import (
@@ -84,7 +84,7 @@ def csv_cell(text: str) -> bytes:
 
 def people_text(text: str) -> bytes:
     """Return `text` for a terminal."""
-    return printable(text).encode()
+    return shown_text(text).encode()
 
 
 def choice(column: Column, texts: tuple[str, ...], encode: Encoder) -> Field:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from engine.errors import OutputError
-from engine.recorder.escape import printable
+from engine.recorder.escape import whole_text
 
 PARTIAL = ".partial"
 _POLL_MS = 200
@@ -25,7 +25,7 @@ class LeftError(Exception):
 
 
 def _fault(path: Path | str, error: OSError) -> OutputError:
-    return OutputError(f"cannot write {printable(str(path))}: {error.strerror}")
+    return OutputError(f"cannot write {whole_text(str(path))}: {error.strerror}")
 
 
 class OutputFile:

@@ -18,7 +18,7 @@ from engine.errors import EngineError
 from engine.features.catalogue import NAMES
 from engine.layouts import FEATURES
 from engine.recorder.columns import COLUMNS, FLOAT, HEADER, INT, SWITCH
-from engine.recorder.escape import printable
+from engine.recorder.escape import whole_text
 from engine.recorder.outputs import CSV, EVE, FORMATS, PARQUET
 
 BLOCK_ROWS = 4096
@@ -69,9 +69,9 @@ def read_blocks(path: Path, features: Sequence[str] = NAMES) -> Iterator[Block]:
     try:
         yield from readers[path.name](path, features)
     except OSError as error:
-        raise BrokenOutputError(f"cannot read {printable(str(path))}: {error.strerror}") from None
+        raise BrokenOutputError(f"cannot read {whole_text(str(path))}: {error.strerror}") from None
     except UnicodeDecodeError as error:
-        raise BrokenOutputError(f"{printable(str(path))} is not UTF-8: {error.reason}") from None
+        raise BrokenOutputError(f"{whole_text(str(path))} is not UTF-8: {error.reason}") from None
 
 
 def _typed(name: str, cells: Sequence) -> np.ndarray:
@@ -102,14 +102,14 @@ def _csv_blocks(path: Path, features: Sequence[str]) -> Iterator[Block]:
     with open(path, newline="", encoding="utf-8") as file:
         lines = csv.reader(file, strict=True)
         if next(lines, None) != list(HEADER):
-            raise BrokenOutputError(f"{printable(str(path))}, line 1: not the recorder's columns")
+            raise BrokenOutputError(f"{whole_text(str(path))}, line 1: not the recorder's columns")
         first = 0
         while True:
             try:
                 rows = list(itertools.islice(lines, BLOCK_ROWS))
             except csv.Error as error:
                 raise BrokenOutputError(
-                    f"{printable(str(path))}, line {lines.line_num}: {error}"
+                    f"{whole_text(str(path))}, line {lines.line_num}: {error}"
                 ) from None
             if not rows:
                 break
@@ -117,14 +117,14 @@ def _csv_blocks(path: Path, features: Sequence[str]) -> Iterator[Block]:
             first += len(rows)
         file.buffer.seek(-1, 2)
         if file.buffer.read(1) != b"\n":
-            raise BrokenOutputError(f"{printable(str(path))} does not end with a line's end: cut")
+            raise BrokenOutputError(f"{whole_text(str(path))} does not end with a line's end: cut")
 
 
 def _csv_block(path: Path, first: int, rows: list[list[str]], features: Sequence[str]) -> Block:
     for number, row in enumerate(rows):
         if len(row) != len(HEADER):
             raise BrokenOutputError(
-                f"{printable(str(path))}, record {first + number}: {len(row)} cells "
+                f"{whole_text(str(path))}, record {first + number}: {len(row)} cells "
                 f"instead of {len(HEADER)}"
             )
     cells = dict(zip(HEADER, zip(*rows, strict=True), strict=True))
@@ -151,8 +151,8 @@ def _guarded(path: Path, first: int, name: str, cells) -> np.ndarray:
             try:
                 _typed(name, [cell])
             except (ValueError, KeyError, OverflowError):
-                place = f"{printable(str(path))}, record {first + number}"
-                shown = printable(str(cell))
+                place = f"{whole_text(str(path))}, record {first + number}"
+                shown = whole_text(str(cell))
                 raise BrokenOutputError(f"{place}: {name} cannot be {shown!r}") from None
         raise
 
@@ -230,7 +230,7 @@ def eve_lines(path: Path) -> Iterator[tuple[int, str, bytes]]:
             line = file.readline(LINE_BYTES_MAX)
             if not line:
                 return
-            place = f"{printable(str(path))}, line {number}"
+            place = f"{whole_text(str(path))}, line {number}"
             if not line.endswith(b"\n"):
                 raise BrokenOutputError(f"{place}: the line has no end")
             try:
@@ -248,7 +248,7 @@ def _eve_blocks(path: Path, features: Sequence[str]) -> Iterator[Block]:
             try:
                 events.append(_EVENT.decode(line))
             except msgspec.DecodeError as error:
-                place = f"{printable(str(path))}, line {number}"
+                place = f"{whole_text(str(path))}, line {number}"
                 raise BrokenOutputError(f"{place}: {error}") from None
         yield _eve_block(path, first, events, features)
         first += len(events)
@@ -271,8 +271,8 @@ def _eve_block(path: Path, first: int, events: list[_Event], features: Sequence[
     for number, event in enumerate(events):
         for name, value in event.ml.features.items():
             if name not in _FEATURES:
-                place = f"{printable(str(path))}, record {first + number}"
-                raise BrokenOutputError(f"{place}: no feature is named {printable(name)!r}")
+                place = f"{whole_text(str(path))}, record {first + number}"
+                raise BrokenOutputError(f"{place}: no feature is named {name!r}")
             if name in wanted:
                 vector[_FEATURES[name], number] = value
                 valid[_FEATURES[name], number] = True
@@ -290,14 +290,14 @@ def _parquet_blocks(path: Path, features: Sequence[str]) -> Iterator[Block]:
     try:
         with pyarrow.parquet.ParquetFile(path) as file:
             if tuple(file.schema_arrow.names) != HEADER:
-                raise BrokenOutputError(f"{printable(str(path))}: not the recorder's columns")
+                raise BrokenOutputError(f"{whole_text(str(path))}: not the recorder's columns")
             first = 0
             for batch in file.iter_batches(BLOCK_ROWS, columns=wanted):
                 yield _parquet_block(first, batch, features)
                 first += batch.num_rows
     except pyarrow.ArrowException as error:
-        reason = printable(str(error).partition("\n")[0])
-        raise BrokenOutputError(f"{printable(str(path))}: {reason}") from None
+        reason = str(error).partition("\n")[0]
+        raise BrokenOutputError(f"{whole_text(str(path))}: {reason}") from None
 
 
 def _parquet_block(first: int, batch, features: Sequence[str]) -> Block:

@@ -13,7 +13,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.recorder.escape import cell_text, json_text, printable
+from engine.recorder.escape import cell_text, json_text, shown_text
 
 NASTY = ["\x1b[2J", "\u202e", "\x9b31m", "\n", "\r", "\u2028", "\x00", "\x7f", "\ufeff", "\\"]
 PATHS = st.one_of(
@@ -29,27 +29,27 @@ def is_safe(text: str) -> bool:
 
 @given(PATHS)
 def test_printable_text_has_no_unsafe_character(path):
-    assert is_safe(printable(path))
+    assert is_safe(shown_text(path))
 
 
 @given(PATHS, PATHS)
 def test_different_texts_stay_different(one, other):
-    assert (printable(one) == printable(other)) == (one == other)
+    assert (shown_text(one) == shown_text(other)) == (one == other)
 
 
 def test_ordinary_paths_are_left_as_they_are():
     for path in ("a/b.pcap", "/data/größe.pcap", "日本.pcap", "with space.pcap"):
-        assert printable(path) == path
+        assert shown_text(path) == path
         assert cell_text(path) == path
 
 
 def test_lone_surrogates_are_escaped():
-    assert printable("\udcff") == "\\xff"
-    assert printable("\ud800") == "\\ud800"
+    assert shown_text("\udcff") == "\\xff"
+    assert shown_text("\ud800") == "\\ud800"
 
 
 def test_bytes_are_taken_as_file_names():
-    assert printable(b"a\xff") == "a\\xff"
+    assert shown_text(b"a\xff") == "a\\xff"
 
 
 @given(st.sampled_from("=+-@\t\r\n"), PATHS)
