@@ -149,7 +149,7 @@ class Tally:
 
     def _extend_run(self, side: Side, time: int, payload_length: int) -> None:
         run = self.run
-        if run.side is not side or time - run.last > BULK_GAP_NS_MAX:
+        if run.packets == 0 or run.side is not side or time - run.last > BULK_GAP_NS_MAX:
             run.side.bulks.add(run)
             self.run = run = Run(side, time)
         run.last = time
