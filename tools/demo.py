@@ -28,10 +28,10 @@ class _Quantities(msgspec.Struct):
 class _Event(msgspec.Struct):
     """What the summary reads of an EVE event; ports are absent where a protocol has none."""
 
-    event_type: str
-    src_ip: str = ""
-    dest_ip: str = ""
-    dest_port: int = 0
+    kind: str = msgspec.field(name="event_type")
+    source: str = msgspec.field(default="", name="src_ip")
+    destination: str = msgspec.field(default="", name="dest_ip")
+    port: int = msgspec.field(default=0, name="dest_port")
     ml: _Quantities = msgspec.field(default_factory=_Quantities)
 
 
@@ -75,11 +75,13 @@ def _summarise(events: Path) -> None:
     with events.open("rb") as lines:
         for line in lines:
             event = decoder.decode(line)
-            truth = synthetic.kind_of(event.src_ip, event.dest_ip, event.dest_port)
+            if not event.source:
+                continue  # The statistics at the end.
+            truth = synthetic.kind_of(event.source, event.destination, event.port)
             kind = truth.kind if truth else "unknown"
-            if event.event_type == "flow":
+            if event.kind == "flow":
                 flows[kind] += 1
-            elif event.event_type == "alert":
+            elif event.kind == "alert":
                 alerts[kind] += 1
                 labels[kind][event.ml.label] += 1
     attacks = list(dict.fromkeys(row.kind for row in synthetic.DEMO_TRUTH if row.attack))

@@ -70,7 +70,7 @@ PLANTED = (
     ),
     ("questions_have_a_number", ENGINE, "a = 1  # FIXME later", "mend it", "a = 1  # Later."),
     ("questions_have_a_number", ENGINE, "a = 1  # TODO this", "HJ-", "a = 1  # TODO(HJ-0001)"),
-    ("banned_calls", ENGINE, "print(1)", "print is banned", "click.echo(1)"),
+    ("banned_calls", ENGINE, "print(1)", "print is banned", "print(1, file=sys.stderr)"),
     ("banned_calls", ENGINE, "now = time.time()", "monotonic_ns", "now = time.monotonic_ns()"),
     ("banned_calls", TEST, "time.sleep(1)", "with a deadline", "wait_until(word)"),
     ("banned_calls", ENGINE, "a = np.array([1])", "dtype", "a = np.array([1], np.int64)"),
@@ -114,6 +114,13 @@ PLANTED = (
         "@numba.njit('i8()', cache=False)\ndef f(): ...",
         "cache=True",
         "@numba.njit('i8()', cache=True)\ndef f(): ...",
+    ),
+    (
+        "kernels_are_cached",
+        KERNEL,
+        "@njit(**UNKNOWN)\ndef f(): ...",
+        "cache=True",
+        "@njit(**KERNEL)\ndef f(): ...",
     ),
     (
         "kernels_are_cached",

@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Iterator
 
+from engine.memory import options
 from tools.tidy.source import Complaint, FunctionNode, Source, jit_decorator
 
 _FORBIDDEN_OPTIONS = ("fastmath", "parallel")
@@ -25,17 +26,27 @@ _FORBIDDEN_NODES = {
 
 
 def kernels_are_cached(source: Source) -> Iterator[Complaint]:
-    """@njit(..., cache=True), without fastmath and parallel."""
+    """cache=True, without fastmath and parallel: said here, or by engine.memory.options."""
     for function in source.kernels:
-        decorator = jit_decorator(function)
-        options = decorator.keywords if isinstance(decorator, ast.Call) else []
-        said = {option.arg: ast.unparse(option.value) for option in options}
+        said = _options(jit_decorator(function))
         if said.get("cache") != "True":
             yield Complaint(function.lineno, f"{function.name}: say cache=True")
         for option in _FORBIDDEN_OPTIONS:
             if said.get(option, "False") != "False":
                 text = f"{function.name}: no {option}; results must not depend on the machine"
                 yield Complaint(function.lineno, text)
+
+
+def _options(decorator: ast.expr) -> dict[str, str]:
+    """Return the options of a jit decorator as they are written; those behind ** are looked up."""
+    said = {}
+    for word in decorator.keywords if isinstance(decorator, ast.Call) else []:
+        if word.arg is None:
+            named = getattr(options, ast.unparse(word.value).rpartition(".")[2], {})
+            said |= {name: repr(value) for name, value in named.items()}
+        else:
+            said[word.arg] = ast.unparse(word.value)
+    return said
 
 
 def kernels_have_docstrings(source: Source) -> Iterator[Complaint]:
@@ -100,6 +111,6 @@ def only_memory_speaks_llvm(source: Source) -> Iterator[Complaint]:
             names = [node.module or ""]
             names += [f"{node.module}.{alias.name}" for alias in node.names]
         for name in names:
-            if name.startswith(("llvmlite", "numba.core", "numba.extending")):
+            if name.startswith(("llvmlite.ir", "numba.core", "numba.extending")):
                 yield Complaint(node.lineno, f"{name}: intrinsics live in engine.memory only")
                 break

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from itertools import pairwise
 
-from tools.tidy.source import Complaint, Source
+from tools.tidy.source import Complaint, Source, parameters
 
 # Never a whole name: they say nothing of what is meant.
 EMPTY_WORDS = ("data", "info", "item", "items", "manager", "handler", "helper", "helpers")
@@ -108,10 +108,13 @@ def units_stand_last(source: Source) -> Iterator[Complaint]:
 
 def _names(source: Source) -> Iterator[tuple[int, str]]:
     """Yield (line, name) of everything the file itself names."""
+    hooks = [function for function in source.functions if function.name.startswith("pytest_")]
+    others = {id(parameter) for hook in hooks for parameter in parameters(hook)}
     for node in ast.walk(source.tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            yield node.lineno, node.name
-        elif isinstance(node, ast.arg):
+            if not node.name.startswith("test_"):  # Those are sentences.
+                yield node.lineno, node.name
+        elif isinstance(node, ast.arg) and id(node) not in others:
             yield node.lineno, node.arg
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             yield node.lineno, node.id

@@ -22,6 +22,7 @@ BANNED_CALLS = {
     "shared_memory.SharedMemory": (("engine", "tests"), "engine.rings.segment.Segment"),
 }
 _SENTENCE_ENDS = (".", ":", "?", "!", ")", "`", '"')
+_NAMES = ("libpcap", "lightgbm", "msgspec", "numba", "numpy", "pytest", "ruff", "zstd")
 _MARKS_OF_MACHINES = ("!", "noqa", "fmt:", "type:", "ruff:", "--", "pragma")
 
 
@@ -89,8 +90,9 @@ def _judge_comment(block: list[tuple[int, str]]) -> Iterator[Complaint]:
     if first.startswith(_MARKS_OF_MACHINES) or re.fullmatch(r"[-=]*", first):
         return
     is_table = re.match(r"\S+ {2,}", first) is not None
-    is_code = re.match(r"\w+[_.(\[]|\w+ +(->|=) ", first) is not None
-    if first[:1].islower() and not is_table and not is_code:
+    is_code = re.match(r"\w+[_.,(\[]|\w\b|\w+ +[^\w\s\"'`(]", first) is not None
+    is_name = first.startswith(_NAMES)
+    if first[:1].islower() and not (is_table or is_code or is_name):
         yield Complaint(line, "begin the comment with a capital")
     if not last.endswith(_SENTENCE_ENDS):
         yield Complaint(block[-1][0], "end the comment with a full stop")
@@ -112,7 +114,8 @@ def banned_calls(source: Source) -> Iterator[Complaint]:
             continue
         name = ast.unparse(node.func)
         rooms, instead = BANNED_CALLS.get(name, ((), ""))
-        if source.room in rooms:
+        directed = name == "print" and any(word.arg == "file" for word in node.keywords)
+        if source.room in rooms and not directed:
             yield Complaint(node.lineno, f"{name} is banned here; use {instead}")
         if name == "np.array" and source.room == "engine":
             typed = len(node.args) > 1 or any(word.arg == "dtype" for word in node.keywords)
