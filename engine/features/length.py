@@ -191,7 +191,7 @@ def add_length(line, length, header):
         largest = max((lengths >> places.LENGTH_MAX_SHIFT) & places.LENGTH_MASK, length)
         header_before = (lengths >> places.HEADER_MIN_SHIFT) & places.HEADER_MIN_MASK
         smallest_header = min(header_before, header)
-    impossible = lengths & (places.IMPOSSIBLE_MASK << places.IMPOSSIBLE_SHIFT)
+    impossible = lengths & places.IMPOSSIBLE_BITS
     line[places.LENGTHS] = (
         smallest
         | largest << places.LENGTH_MAX_SHIFT

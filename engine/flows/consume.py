@@ -159,11 +159,11 @@ def _take_control(shard, words, at):
     table = shard.table
     kind = (words[at + _KEY] >> PROTOCOL_SHIFT) & PROTOCOL_MASK
     time, reference = words[at], words[at + _REFERENCE]
-    if kind == TICK:
+    if kind == TICK or kind == STEP:
         if not advance(shard, time):
             return False
-    elif kind == STEP:
-        add_step(table, time, words[at + 4], words[at + 2], words[at + 1])
+        if kind == STEP:
+            add_step(table, time, words[at + 4], words[at + 2], words[at + 1])
     elif not stop(shard, time):
         return False
     table[_CLOCK], table[_CLOCK_REFERENCE] = time, reference

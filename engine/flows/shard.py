@@ -60,9 +60,9 @@ ARENA_ADDRESS, ARENA_MASK, SOURCES_AT = 0, 1, 2
 
 
 def shard_arrays(
-    table: np.ndarray, events: Ring, packets: Ring, counters: np.ndarray, sources: int
+    table: np.ndarray, events: Ring, packets: Ring, counters: np.ndarray, sources: np.ndarray
 ) -> ShardArrays:
-    """Return the arrays of a shard that takes packets of so many sources."""
+    """Return the arrays of a shard; `sources` has a word for each source (SOURCES_AT)."""
     flat = events.slots.reshape(-1)
     scratch = np.zeros(RECORD_WORDS, np.int64)
     return ShardArrays(
@@ -74,7 +74,7 @@ def shard_arrays(
         scratch_floats=scratch.view(np.float32),
         counters=counters,
         services=service_table(),
-        sources=np.zeros(SOURCES_AT + sources, np.int64),
+        sources=sources,
         arena=packets.extra,
         name=np.zeros(NAME_BUFFER_BYTES, np.uint8),
     )

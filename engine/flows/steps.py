@@ -10,6 +10,7 @@ from engine.config import STEPS_MAX
 from engine.layouts.table import STEP_ENTRY, TABLE
 from engine.memory.options import KERNEL
 from engine.memory.pointers import shifted
+from engine.memory.wide import wrapped_difference
 
 STEP_COUNT = TABLE.index("step_count")
 STEPS_AT = TABLE.index("steps_at")
@@ -18,7 +19,6 @@ _TIME = STEP_ENTRY.index("time_ns")
 _SOURCE = STEP_ENTRY.index("source")
 _BEFORE = STEP_ENTRY.index("before")
 _AFTER = STEP_ENTRY.index("after")
-_LATEST = (1 << 63) - 1
 
 
 @njit(**KERNEL)
@@ -48,10 +48,7 @@ def correction_at(table, time, source):
 
 @njit(**KERNEL)
 def as_stamped(table, time, source):
-    """Return a corrected time as the source stamped it, at most the largest int64."""
+    """Return a corrected time as the source stamped it, modulo 2**64."""
     if table[STEP_COUNT] == 0:
         return time
-    correction = correction_at(table, time, source)
-    if correction < 0 and time > _LATEST + correction:
-        return _LATEST
-    return time - correction
+    return wrapped_difference(time, correction_at(table, time, source))

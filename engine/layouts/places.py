@@ -91,6 +91,8 @@ HEADER_MIN_SHIFT = FLOW_ROW.shift("lengths_a", "header_min")
 HEADER_MIN_MASK = FLOW_ROW.mask("lengths_a", "header_min")
 IMPOSSIBLE_SHIFT = FLOW_ROW.shift("lengths_a", "impossible")
 IMPOSSIBLE_MASK = FLOW_ROW.mask("lengths_a", "impossible")
+IMPOSSIBLE_BITS = -(1 << IMPOSSIBLE_SHIFT)  # The uppermost field.
+assert IMPOSSIBLE_SHIFT + FLOW_ROW._field("lengths_a", "impossible")[1].bits == 64
 WINDOW_SHIFT = FLOW_ROW.shift("flags_a", "window")
 
 # Side line.

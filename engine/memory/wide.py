@@ -104,3 +104,18 @@ def unsigned_less(typingctx, left, right):
         return builder.icmp_unsigned("<", args[0], args[1])
 
     return types.boolean(types.int64, types.int64), codegen
+
+
+def _wrapped_difference_twin(left, right):
+    """Return left - right modulo 2**64."""
+    return signed(int(left) - int(right))
+
+
+@twinned(_wrapped_difference_twin)
+def wrapped_difference(typingctx, left, right):
+    """Define the subtraction."""
+
+    def codegen(context, builder, signature, args):
+        return builder.sub(args[0], args[1])
+
+    return types.int64(types.int64, types.int64), codegen

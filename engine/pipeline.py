@@ -1,0 +1,163 @@
+"""The engine on one page.
+
+    capture --packets.k--> worker.k --events.k--> classifier --rows--> recorder
+                           (table.k)
+
+Boxes are processes, arrows are single-producer single-consumer rings; a worker's flow table is a segment of
+its own, and so is the frame arena, which capture fills and workers read. This module only says who
+is connected to whom and how large everything is; what a box does is in the module it names.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from engine.config import Config
+from engine.flows.table import TableShape, initialise, table_shape
+from engine.layouts import PACKET, RING, ROW, SEGMENT
+from engine.layouts.control import PROCESS, STATISTICS
+from engine.layouts.records import EVENT_SLOT_BYTES
+from engine.rings.plan import RunPlan
+from engine.rings.ring import Ring
+from engine.rings.segment import Segment, segment_name
+from engine.rings.statistics import Statistics, process_names
+
+
+@dataclass(frozen=True, slots=True)
+class RingPlan:
+    """An arrow: the kind and number of a ring segment, and what its slots are."""
+
+    kind: str
+    number: int | None
+    capacity: int
+    slot_bytes: int
+    extra_words: int = 0
+
+    @property
+    def size_bytes(self) -> int:
+        content = RING.size_bytes + self.capacity * self.slot_bytes + 8 * self.extra_words
+        return SEGMENT.size_bytes + content
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A box: one process, the rings it reads and the rings it writes."""
+
+    name: str
+    number: int
+    reads: tuple[RingPlan, ...] = ()
+    writes: tuple[RingPlan, ...] = ()
+
+
+def build(config: Config, workers: int) -> tuple[Stage, ...]:
+    """Return the stages of a run, upstream first; nothing is started or allocated."""
+    ring = config.ring
+    numbers = range(workers)
+    packets = tuple(
+        RingPlan("packets", k, ring.packet_capacity, PACKET.size_bytes, ring.packet_capacity)
+        for k in numbers
+    )
+    events = tuple(RingPlan("events", k, ring.event_capacity, EVENT_SLOT_BYTES) for k in numbers)
+    rows = (RingPlan("rows", None, ring.row_capacity, ROW.size_bytes),)
+    stages = (
+        Stage("capture", 0, writes=packets),
+        *(Stage(f"worker.{k}", k, (packets[k],), (events[k],)) for k in numbers),
+        Stage("classifier", 0, events, rows),
+        Stage("recorder", 0, rows),
+    )
+    check(stages)
+    return stages
+
+
+def rings_of(stages: tuple[Stage, ...]) -> tuple[RingPlan, ...]:
+    """Return every ring once, upstream first."""
+    return tuple(dict.fromkeys(ring for stage in stages for ring in stage.writes))
+
+
+def check(stages: tuple[Stage, ...]) -> None:
+    """Assert the shape that every ring relies on: one writer, one reader, no cycle."""
+    writers = Counter(ring for stage in stages for ring in stage.writes)
+    readers = Counter(ring for stage in stages for ring in stage.reads)
+    written: set[RingPlan] = set()
+    for stage in stages:  # Upstream first.
+        assert set(stage.reads) <= written, f"{stage.name} reads from downstream"
+        written |= set(stage.writes)
+    for ring in rings_of(stages):
+        assert writers[ring] == 1, f"{ring.kind}: {writers[ring]} writers"
+        assert readers[ring] == 1, f"{ring.kind}: {readers[ring]} readers"
+
+
+def sizes(config: Config, workers: int, arena: bool) -> dict[str, int]:
+    """Return the bytes of each kind of segment of a run, all of its kind together."""
+    stages = build(config, workers)
+    found = {"statistics": STATISTICS.size_bytes + len(process_names(workers)) * PROCESS.size_bytes}
+    for ring in rings_of(stages):
+        found[ring.kind] = found.get(ring.kind, 0) + ring.size_bytes
+    found["table"] = workers * (SEGMENT.size_bytes + 8 * shape_of(config, workers).words)
+    found["arena"] = SEGMENT.size_bytes + config.capture.arena_bytes if arena else 0
+    return found
+
+
+def shape_of(config: Config, workers: int) -> TableShape:
+    """Return the shape of each worker's flow table."""
+    return table_shape(config.flow.max_flows, workers)
+
+
+class Segments:
+    """The shared memory of a run. Who creates unlinks: the supervisor, whatever happens."""
+
+    def __init__(self, plan: RunPlan, arena: bool) -> None:
+        self._held: list[Segment] = []
+        self.rings: dict[tuple[str, int | None], Ring] = {}
+        try:
+            self.statistics = Statistics.create(plan.run, plan.workers)
+            self._held.append(self.statistics.segment)
+            for ring in rings_of(build(plan.config, plan.workers)):
+                self._make_ring(plan.run, ring)
+            for worker in range(plan.workers):
+                self._make_table(plan, worker)
+            if arena:
+                name = segment_name(plan.run, "arena")
+                segment = Segment.create(name, "arena", plan.config.capture.arena_bytes)
+                segment.publish()
+                self._held.append(segment)
+        except BaseException:
+            self.unlink()
+            raise
+
+    def _make_ring(self, run: str, ring: RingPlan) -> None:
+        name = segment_name(run, ring.kind, ring.number)
+        made = Ring.create(name, ring.kind, ring.capacity, ring.slot_bytes, ring.extra_words)
+        self._held.append(made.segment)
+        self.rings[ring.kind, ring.number] = made
+
+    def _make_table(self, plan: RunPlan, worker: int) -> None:
+        shape = shape_of(plan.config, plan.workers)
+        name = segment_name(plan.run, "table", worker)
+        segment = Segment.create(name, "table", 8 * shape.words, worker)
+        self._held.append(segment)
+        settings = {"hash_key": plan.hash_key, "separate": plan.separate, "facts": plan.facts}
+        initialise(segment.words, plan.config, shape, settings)
+        segment.publish()
+
+    def unlink(self) -> None:
+        """Remove every name. Processes that still have a segment mapped keep their mapping."""
+        while self._held:
+            segment = self._held.pop()
+            segment.unlink()
+            segment.close()
+
+
+def mains() -> dict[str, Callable[[RunPlan, int, object], None]]:
+    """Return what each kind of stage runs. Imports all of them."""
+    from engine.capture import main as capture
+    from engine.classifier import main as classifier
+    from engine.recorder import main as recorder
+    from engine.worker import main as worker
+
+    return {
+        "capture": capture.main,
+        "worker": worker.main,
+        "classifier": classifier.main,
+        "recorder": recorder.main,
+    }

@@ -1,0 +1,120 @@
+"""Who starts the stages and hears of their ends: through the zygote, or one program each.
+
+Both say the same to the supervisor: what `poll` returns are the zygote's messages.
+"""
+
+import os
+import subprocess
+import sys
+
+from engine.errors import ProcessError
+from engine.rings.plan import RunPlan
+from engine.supervisor.entry import encode_plan
+from engine.supervisor.kernels import load_kernels
+from engine.supervisor.zygote import Lines, send_line, zygote_process
+
+
+class ForkNursery:
+    """Starts stages through the zygote (process.start = fork)."""
+
+    def __init__(self, plan: RunPlan, reports: dict[str, int]) -> None:
+        commands_read, self._commands = os.pipe()
+        answers_read, answers_write = os.pipe()
+        parent = os.getpid()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        self.pid = os.fork()
+        if self.pid == 0:
+            os.close(self._commands)
+            os.close(answers_read)
+            zygote_process(plan, (commands_read, answers_write), reports, parent)
+        os.close(commands_read)
+        os.close(answers_write)
+        self._answers = Lines(answers_read)
+
+    @property
+    def descriptors(self) -> list[int]:
+        """Return what becomes readable when there is something to poll."""
+        return [self._answers.descriptor]
+
+    def poll(self) -> list[dict]:
+        """Return what has happened since the last call; ProcessError when the zygote is gone."""
+        messages = self._answers.read()
+        if self._answers.closed and not messages:
+            raise ProcessError("the zygote process ended; the run cannot go on without it")
+        return messages
+
+    def start(self, name: str) -> None:
+        """Start a stage, or its replacement."""
+        send_line(self._commands, start=name)
+
+    def kill(self, name: str) -> None:
+        """End a stage's process at once, if it lives."""
+        send_line(self._commands, kill=name)
+
+    def close(self) -> None:
+        """End the zygote and all that it still has."""
+        os.close(self._commands)
+        os.waitpid(self.pid, 0)
+
+
+class SpawnNursery:
+    """Starts every stage as a program of its own (process.start = spawn)."""
+
+    def __init__(self, plan: RunPlan, reports: dict[str, int]) -> None:
+        self._plan = encode_plan(plan)
+        self._reports = reports
+        self._children: dict[str, subprocess.Popen] = {}
+        self._messages: list[dict] = []
+        seconds = load_kernels(lambda: self._messages.append({"said": "compiling"}))
+        self._messages.append({"said": "loaded", "seconds": seconds})
+
+    @property
+    def descriptors(self) -> list[int]:
+        """Return nothing: ends are found by polling."""
+        return []
+
+    def poll(self) -> list[dict]:
+        """Return what has happened since the last call."""
+        messages, self._messages = self._messages, []
+        for name, child in list(self._children.items()):
+            if child.poll() is not None:
+                del self._children[name]
+                status = child.returncode << 8 if child.returncode >= 0 else -child.returncode
+                messages.append(
+                    {"said": "ended", "name": name, "pid": child.pid, "status": status}
+                )
+        return messages
+
+    def start(self, name: str) -> None:
+        """Start a stage, or its replacement."""
+        plan_read, plan_write = os.pipe()
+        report = self._reports[name]
+        words = [name, str(plan_read), str(report), str(os.getpid())]
+        child = subprocess.Popen(
+            [sys.executable, "-m", "engine.supervisor.entry", *words],
+            pass_fds=(plan_read, report),
+        )
+        os.close(plan_read)
+        with open(plan_write, "wb") as file:
+            file.write(self._plan)
+        self._children[name] = child
+        self._messages.append({"said": "started", "name": name, "pid": child.pid})
+
+    def kill(self, name: str) -> None:
+        """End a stage's process at once, if it lives."""
+        if name in self._children:
+            self._children[name].kill()
+
+    def close(self) -> None:
+        """End whatever still lives."""
+        for child in self._children.values():
+            child.kill()
+            child.wait()
+        self._children.clear()
+
+
+def make_nursery(plan: RunPlan, reports: dict[str, int]) -> ForkNursery | SpawnNursery:
+    """Return what starts the stages of a run."""
+    kind = SpawnNursery if plan.config.process.start == "spawn" else ForkNursery
+    return kind(plan, reports)

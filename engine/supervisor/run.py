@@ -1,0 +1,233 @@
+"""A run from its first segment to its last: start the stages, watch them, end them, say what happened.
+
+    make segments -> start zygote -> kernels loaded -> start stages -> watch -> all ended -> unlink
+
+Whatever happens, the segments are unlinked: by the run itself, or, after kill -9 of it, by the next
+(segments whose locks nobody holds belong to dead runs).
+
+First INT or TERM: capture stops reading, everything drains, every flow becomes a record, exit 0.
+Second INT: processes are killed at once, exit 130. A stage that dies or falls silent ends the run with
+exit 4 and a message that says which, and what of its work is lost.
+"""
+
+import os
+import resource
+import select
+import signal
+import time
+from dataclasses import dataclass, field
+
+from engine.errors import ProcessError
+from engine.layouts import DONE, DRAIN, LEAVE, RUN, RUNNING
+from engine.pipeline import Segments
+from engine.rings.plan import RunPlan
+from engine.rings.report import ReportReader
+from engine.rings.segment import find_segments
+from engine.rings.statistics import process_names
+from engine.supervisor.losses import what_is_lost
+from engine.supervisor.nursery import make_nursery
+
+POLL_S = 0.05
+LEAVE_S = 2.0  # Given to stages that are told to leave, before they are killed.
+INTERRUPTED = 130
+DIED = 4
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How a run ended. `counters` are sums by stage; times in seconds."""
+
+    exit_code: int = 0
+    errors: list[str] = field(default_factory=list)
+    reports: list[dict] = field(default_factory=list)
+    counters: dict[str, dict[str, int]] = field(default_factory=dict)
+    processes: dict[str, object] = field(default_factory=dict)
+    started_ns: int = 0
+    ended_ns: int = 0
+    start_seconds: float = 0.0  # From the start until the stages ran.
+    seconds: float = 0.0  # From then until the last stage ended.
+    cpu_seconds: float = 0.0  # Of all processes, start-up apart.
+    compiled: bool = False
+
+    def summary_of(self, process: str) -> dict:
+        """Return what a stage reported at its end; empty if it did not come to it."""
+        for report in self.reports:
+            if report["report"] == "finished" and report["process"] == process:
+                return report["summary"]
+        return {}
+
+
+class Supervisor:
+    """A run in progress. `observer` is shown what happens: see progress.py."""
+
+    def __init__(self, plan: RunPlan, observer, arena: bool) -> None:
+        self._plan = plan
+        self._observer = observer
+        self._outcome = Outcome(started_ns=time.time_ns())
+        self._names = process_names(plan.workers)
+        self._alive: dict[str, int] = {}
+        self._interrupts = 0
+        self._begin = time.monotonic()
+        self._own_cpu = _cpu_seconds()
+        find_segments(remove_stale=True)
+        self.segments = Segments(plan, arena)
+        self.statistics = self.segments.statistics
+        pipes = {name: os.pipe() for name in self._names}
+        self._readers = {name: ReportReader(pipes[name][0]) for name in self._names}
+        self._writers = {name: pipes[name][1] for name in self._names}
+        self._nursery = None
+
+    def run(self) -> Outcome:
+        """Run to the end and return how it was; the segments are gone then."""
+        handlers = {
+            number: signal.signal(number, self._interrupted)
+            for number in (signal.SIGINT, signal.SIGTERM)
+        }
+        try:
+            self._nursery = make_nursery(self._plan, self._writers)
+            self._watch()
+        except ProcessError as error:
+            self._fail(str(error), error.exit_code)
+        finally:
+            self._finish()
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+        return self._outcome
+
+    def _interrupted(self, number: int, frame) -> None:
+        self._interrupts += 1
+        if self.statistics.stop == RUN:
+            self.statistics["stop"] = DRAIN
+        elif number == signal.SIGINT:
+            self.statistics["stop"] = LEAVE
+            self._outcome.exit_code = INTERRUPTED
+
+    def _watch(self) -> None:
+        """Serve until every stage has ended, or the run is to be left."""
+        started = False
+        while self._alive or not started:
+            ready = [reader.descriptor for reader in self._readers.values() if not reader.closed]
+            select.select(ready + self._nursery.descriptors, [], [], POLL_S)
+            self._read_reports()
+            for message in self._nursery.poll():
+                started |= message["said"] == "loaded"
+                self._take(message)
+            if self.statistics.stop == LEAVE or self._outcome.errors:
+                return
+            self._check_heartbeats()
+            self._observer.tick(self.statistics, self._interrupts)
+
+    def _take(self, message: dict) -> None:
+        """Act on what the nursery says."""
+        said = message["said"]
+        if said == "compiling":
+            self._outcome.compiled = True
+            self._observer.compiling()
+        elif said == "failed":
+            self._fail(message["error"], 1)
+        elif said == "loaded":
+            for name in reversed(self._names):  # Readers first: nobody waits for a late one.
+                self._nursery.start(name)
+                self._alive[name] = 0
+        elif said == "started":
+            self._alive[message["name"]] = message["pid"]
+        else:
+            self._bury(message["name"], message["pid"], message["status"])
+
+    def _bury(self, name: str, pid: int, status: int) -> None:
+        """Take note that a stage's process has ended; it is a failure unless it was done."""
+        self._read_reports()
+        self._alive.pop(name, None)
+        if status == 0 and self.statistics.process(name)["state"] == DONE:
+            return
+        failed = [r for r in self._outcome.reports if r["report"] == "failed"]
+        for report in failed:
+            if report["process"] == name:
+                self._fail(f"{name}: {report['error']}", report["exit_code"])
+                return
+        how = f"exit code {os.waitstatus_to_exitcode(status)}"
+        if os.WIFSIGNALED(status):
+            number = os.WTERMSIG(status)
+            how = signal.Signals(number).name
+            if number == signal.SIGBUS:
+                how += ": a capture file became shorter while it was read"
+        lost = what_is_lost(self.segments, self.statistics, name)
+        self._fail(f"{name} (pid {pid}) ended by {how}; {lost}", DIED)
+
+    def _check_heartbeats(self) -> None:
+        limit_ns = self._plan.config.process.stall_timeout
+        now = time.monotonic_ns()
+        for name in self._alive:
+            line = self.statistics.process(name)
+            if line["state"] == RUNNING and now - line["heartbeat_ns"] > limit_ns:
+                lost = what_is_lost(self.segments, self.statistics, name)
+                self._fail(
+                    f"{name} (pid {line['pid']}) has not answered for {limit_ns / 1e9:g} s "
+                    f"(process.stall_timeout); {lost}",
+                    DIED,
+                )
+                return
+
+    def _read_reports(self) -> None:
+        for reader in self._readers.values():
+            for report in reader.read():
+                self._outcome.reports.append(report)
+                self._observer.report(report)
+                if report["report"] == "ready":
+                    self._note_ready()
+
+    def _note_ready(self) -> None:
+        ready = sum(report["report"] == "ready" for report in self._outcome.reports)
+        if ready == len(self._names):
+            self._outcome.start_seconds = time.monotonic() - self._begin
+            self._own_cpu = _cpu_seconds()
+            self.statistics["phase"] = 1
+
+    def _fail(self, error: str, exit_code: int) -> None:
+        self._outcome.errors.append(error)
+        self._outcome.exit_code = self._outcome.exit_code or exit_code
+
+    def _finish(self) -> None:
+        """End what still lives, collect, unlink."""
+        outcome = self._outcome
+        ran = time.monotonic() - self._begin - outcome.start_seconds
+        self._leave()
+        self._read_reports()
+        self.statistics["phase"] = 2
+        outcome.seconds = ran
+        outcome.ended_ns = time.time_ns()
+        lines = self.statistics.processes()
+        outcome.counters = self.statistics.totals()
+        outcome.processes = {line.name: line for line in lines}
+        stages = sum(line["cpu_ns"] - line["start_cpu_ns"] for line in lines) / 1e9
+        outcome.cpu_seconds = stages + max(0.0, _cpu_seconds() - self._own_cpu)
+        for reader in self._readers.values():
+            os.close(reader.descriptor)
+        for descriptor in self._writers.values():
+            os.close(descriptor)
+        self.segments.unlink()
+
+    def _leave(self) -> None:
+        """Tell whoever lives to leave; kill who does not."""
+        if self._nursery is None:
+            return
+        try:
+            if self._alive:
+                self.statistics["stop"] = LEAVE
+                limit = time.monotonic() + (0 if self._interrupts > 1 else LEAVE_S)
+                while self._alive and time.monotonic() < limit:
+                    for message in self._nursery.poll():
+                        if message["said"] == "ended":
+                            self._alive.pop(message["name"], None)
+                    self._read_reports()
+                    time.sleep(POLL_S / 5)
+                for name in self._alive:
+                    self._nursery.kill(name)
+        except ProcessError:
+            pass  # The zygote is gone, and with it its children.
+        self._nursery.close()
+
+
+def _cpu_seconds() -> float:
+    own = resource.getrusage(resource.RUSAGE_SELF)
+    return own.ru_utime + own.ru_stime

@@ -1,0 +1,268 @@
+"""Engine and twin side by side: events of both as rows of plain values, and the first that differs."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from engine.config import PANE_NS
+from engine.layouts import MARKS, PACKET
+from engine.layouts.records import (
+    CLASS_DELTA,
+    DELTA,
+    DELTA_EVENT,
+    FACT,
+    FACT_EVENT,
+    FLOW_FEATURES,
+    RANK_EARLY,
+    RANK_FACT,
+    RANK_FINAL,
+    RECORD_EVENT,
+)
+from engine.reference import events as twin
+
+# Features with a logarithm may differ by one float32 unit (SEMANTICS.rst, Numbers).
+LOGARITHMS = (13, 82)
+assert (twin.FINAL_RANK, twin.FACT_RANK, twin.EARLY_RANK) == (RANK_FINAL, RANK_FACT, RANK_EARLY)
+assert twin.MARKS == MARKS
+_INCREASE = (
+    "fwd_bytes",
+    "bwd_bytes",
+    "fwd_payload",
+    "bwd_payload",
+    "squares",
+    "fwd_packets",
+    "bwd_packets",
+    "fwd_data_packets",
+    "rsts",
+    "fwd_impossible",
+    "bwd_impossible",
+)
+
+
+def _unsigned(word) -> int:
+    return int(word) % 2**64
+
+
+def _field(layout, words: np.ndarray, word: str, field: str) -> int:
+    return int(words[layout.index(word)]) >> layout.shift(word, field) & layout.mask(word, field)
+
+
+def _key(layout, words: np.ndarray) -> dict:
+    version = 6 if _field(layout, words, "key", "version6") else 4
+    size = 16 if version == 6 else 4
+    sides = {}
+    for side in ("initiator", "responder"):
+        high, low = (_unsigned(words[layout.index(f"{side}_{half}")]) for half in ("high", "low"))
+        sides[side] = (high << 64 | low).to_bytes(size, "big").hex()
+    return {
+        "version": version,
+        **sides,
+        "ports": (
+            _field(layout, words, "key", "initiator_port"),
+            _field(layout, words, "key", "responder_port"),
+        ),
+        "vlan": _field(layout, words, "key", "vlan"),
+        "protocol": _field(layout, words, "key", "protocol"),
+        "one_way": bool(_field(layout, words, "key", "mark")),
+    }
+
+
+def _increase(layout, words: np.ndarray) -> dict:
+    at = layout.index("fwd_bytes")
+    values = [_unsigned(word) for word in words[at : at + 8]]
+    halves = [half for word in values[5:] for half in (word & 0xFFFFFFFF, word >> 32)]
+    return dict(zip(_INCREASE, values[:5] + halves, strict=True))
+
+
+def _marks(words: np.ndarray) -> tuple[str, ...]:
+    bits = _field(DELTA_EVENT, words, "head", "marks")
+    return tuple(mark for at, mark in enumerate(MARKS) if bits >> at & 1)
+
+
+def engine_row(words: np.ndarray) -> dict:
+    """Return an event of a worker as plain values."""
+    kind = _field(DELTA_EVENT, words, "head", "kind")
+    position = (int(words[1]), int(words[2]))
+    order = {
+        "class": _field(DELTA_EVENT, words, "head", "class"),
+        "rank": _field(DELTA_EVENT, words, "head", "rank"),
+        "position": position,
+    }
+    if kind == DELTA:
+        time = (position[0] // PANE_NS + 1) * PANE_NS
+        assert order["class"] == CLASS_DELTA
+        return {
+            "kind": "delta",
+            "time": time,
+            **order,
+            **_key(DELTA_EVENT, words),
+            "service": _field(DELTA_EVENT, words, "head", "service"),
+            "marks": _marks(words),
+            **_increase(DELTA_EVENT, words),
+        }
+    if kind == FACT:
+        return {"kind": "fact", "time": position[0], **order, **_fact(words)}
+    return {
+        "kind": "record",
+        "time": int(words[RECORD_EVENT.index("time_ns")]),
+        **order,
+        **_record(words),
+    }
+
+
+def _fact(words: np.ndarray) -> dict:
+    size = 16 if int(words[FACT_EVENT.index("version6")]) else 4
+    high, low = (_unsigned(words[FACT_EVENT.index(f"host_{half}")]) for half in ("high", "low"))
+    at = FACT_EVENT.index("classes")
+    return {
+        "host": (high << 64 | low).to_bytes(size, "big").hex(),
+        "response": bool(_field(FACT_EVENT, words, "head", "response")),
+        "code": _field(FACT_EVENT, words, "head", "code"),
+        "name_hash": _unsigned(words[FACT_EVENT.index("name_hash")]),
+        "parent_hash": _unsigned(words[FACT_EVENT.index("parent_hash")]),
+        "classes": words[at : at + 5].tobytes().hex(),
+    }
+
+
+def _record(words: np.ndarray) -> dict:
+    ended = _field(RECORD_EVENT, words, "head", "ended")
+    remainder = bool(_field(RECORD_EVENT, words, "head", "remainder"))
+    floats = words[RECORD_EVENT.index("features_0") :].view(np.float32)[:FLOW_FEATURES]
+    low, high = (_unsigned(words[RECORD_EVENT.index(f"valid_{half}")]) for half in ("low", "high"))
+    row = {
+        **_key(RECORD_EVENT, words),
+        "service": _field(RECORD_EVENT, words, "head", "service"),
+        "reason": _field(RECORD_EVENT, words, "head", "reason"),
+        "continued": bool(_field(RECORD_EVENT, words, "head", "continued")),
+        "valid": low | high << 63,
+        "features": floats.copy(),
+        "remainder": _increase(RECORD_EVENT, words) if remainder else None,
+        "marks": _marks(words),
+        "ended": (bool(ended & 2), ended >> 2) if ended & 1 else None,
+    }
+    first = ("first_ns", "first_reference", "last_ns", "start_ns", "end_ns", "sequence")
+    counts = ("fwd_packets", "bwd_packets", "fwd_total_bytes", "bwd_total_bytes")
+    for name in (*first, *counts, "fwd_data_packets", "bwd_data_packets"):
+        row[name] = int(words[RECORD_EVENT.index(name)])
+    return row
+
+
+def _twin_key(key: twin.Key) -> dict:
+    return {
+        "version": key.version,
+        "initiator": key.initiator.hex(),
+        "responder": key.responder.hex(),
+        "ports": (key.initiator_port, key.responder_port),
+        "vlan": key.vlan,
+        "protocol": key.protocol,
+        "one_way": key.one_way,
+    }
+
+
+def _twin_increase(increase: twin.Increase) -> dict:
+    return {name: getattr(increase, name) for name in _INCREASE}
+
+
+def twin_row(event: twin.Event) -> dict:
+    """Return an event of the twin as plain values."""
+    from engine.features.services import SERVICES
+
+    kind = type(event).__name__.lower()
+    row = {
+        "kind": kind,
+        "time": event.time,
+        "class": event.order_class,
+        "rank": event.rank,
+        "position": event.position,
+    }
+    if isinstance(event, twin.Fact):
+        for name in ("response", "code", "name_hash", "parent_hash"):
+            row[name] = getattr(event, name)
+        return row | {"host": event.host.hex(), "classes": event.classes.hex()}
+    row |= _twin_key(event.key) | {
+        "service": SERVICES.index(event.key.service),
+        "marks": event.marks,
+    }
+    if isinstance(event, twin.Delta):
+        return row | _twin_increase(event.increase)
+    ended = None
+    if event.ended is not None:
+        side = {"": 0, "forward": 1, "backward": 2}[event.ended.first_end]
+        ended = (event.ended.proper, side)
+    counts = event.counts
+    return row | {
+        "reason": event.reason,
+        "continued": event.continued,
+        "valid": event.valid,
+        "features": np.frombuffer(event.features, np.float32),
+        "remainder": None if event.remainder is None else _twin_increase(event.remainder),
+        "ended": ended,
+        "first_ns": event.first[0],
+        "first_reference": event.first[1],
+        "last_ns": event.last_ns,
+        "start_ns": event.start_ns,
+        "end_ns": event.end_ns,
+        "sequence": event.sequence,
+        "fwd_packets": counts.fwd_packets,
+        "bwd_packets": counts.bwd_packets,
+        "fwd_total_bytes": counts.fwd_bytes,
+        "bwd_total_bytes": counts.bwd_bytes,
+        "fwd_data_packets": counts.fwd_data_packets,
+        "bwd_data_packets": counts.bwd_data_packets,
+    }
+
+
+def order_of(row: dict, separate: bool) -> tuple:
+    """Return what the rows of all workers are merged by."""
+    source = row["position"][1] >> 48 if separate else 0
+    return source, row["time"], row["class"], row["position"], row["rank"]
+
+
+def merged(workers: Sequence[Sequence[np.ndarray]], separate: bool) -> list[dict]:
+    """Return the events of all workers in order; each worker's are asserted to ascend already."""
+    rows: list[dict] = []
+    for events in workers:
+        own = [engine_row(words) for words in events]
+        orders = [order_of(row, separate) for row in own]
+        for before, after in zip(orders, orders[1:], strict=False):
+            assert before < after, f"a worker sent {after} after {before}"
+        rows += own
+    return sorted(rows, key=lambda row: order_of(row, separate))
+
+
+def _ulps(left: np.float32, right: np.float32) -> int:
+    return abs(int(left.view(np.int32)) - int(right.view(np.int32)))
+
+
+def difference(engine: dict, reference: dict) -> str | None:
+    """Return which field of two events differs and how; None if none does."""
+    for name in reference:
+        if name not in engine:
+            return f"{name} is missing"
+        left, right = engine[name], reference[name]
+        if name != "features":
+            if left != right:
+                return f"{name}: engine {left}, twin {right}"
+            continue
+        for at in np.flatnonzero(left.view(np.int32) != right.view(np.int32)):
+            if at not in LOGARITHMS or _ulps(left[at], right[at]) > 1:
+                return f"feature {at}: engine {left[at]!r}, twin {right[at]!r}"
+    return None
+
+
+def assert_same_events(engine: list[dict], reference: list[twin.Event]) -> None:
+    """Assert that both made the same events in the same order; say which is the first that differs."""
+    for at, (left, event) in enumerate(zip(engine, reference, strict=False)):
+        right = twin_row(event)
+        found = difference(left, right)
+        if found:
+            short = {name: value for name, value in left.items() if name != "features"}
+            expected = {name: value for name, value in right.items() if name != "features"}
+            raise AssertionError(f"event {at}: {found}\nengine {short}\ntwin   {expected}")
+    assert len(engine) == len(reference), (
+        f"engine made {len(engine)} events, twin {len(reference)}; "
+        f"next {(engine + [None])[min(len(engine), len(reference))]}"
+    )
+
+
+assert PACKET.size_bytes == 64
