@@ -2,12 +2,15 @@
 
 import numpy as np
 
-from engine.layouts import ROW
+from engine.layouts import RING, ROW
 from engine.recorder.render import flow_ids
 from engine.recorder.template import Renderer
+from engine.rings import spsc
 
 
 def load_kernels() -> None:
     """Run every kernel of the recorder on no rows."""
     Renderer("", {}, 1)
     flow_ids(np.zeros((0, ROW.words), np.int64))
+    ring = np.zeros(RING.words, np.int64)
+    spsc.release(ring, spsc.peek(ring)[0])

@@ -51,6 +51,7 @@ def run_stage(statistics: Statistics, line: ProcessLine, step: Callable[[], int]
     """Call `step` until it returns FINISHED (True) or the run is to be left at once (False)."""
     backoff = Backoff()
     line["start_cpu_ns"] = time.process_time_ns()
+    line.beat()  # Before it counts as running: a heartbeat of 0 would look like a stage that hangs.
     line["state"] = RUNNING
     while True:
         found = step()
