@@ -13,13 +13,13 @@ A, B = b"\x0a\0\0\1", b"\x0a\0\0\2"
 S = SECOND_NS
 
 
-def seg(flags: int, payload: bytes = b"", back: bool = False, **fields: int) -> bytes:
+def segment(flags: int, payload: bytes = b"", back: bool = False, **fields: int) -> bytes:
     """Return a TCP segment from A:4000 to B:80, or back."""
     ends, ports = ((B, A), (80, 4000)) if back else ((A, B), (4000, 80))
     return f.ip(f.tcp(ports, flags, payload, **fields), f.TCP, ends)
 
 
-def gram(payload: bytes = b"", back: bool = False, port: int = 9) -> bytes:
+def datagram(payload: bytes = b"", back: bool = False, port: int = 9) -> bytes:
     """Return a UDP datagram from A:4000 to B, or back."""
     ends, ports = ((B, A), (port, 4000)) if back else ((A, B), (4000, port))
     return f.ip(f.udp(ports, payload), f.UDP, ends)

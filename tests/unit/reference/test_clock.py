@@ -5,7 +5,7 @@ Method: stamps at each limit and one beyond; steps and times written down by han
 
 from engine.config import SECOND_NS, STEPS_MAX
 from engine.reference.clock import TIME_MAX, Clock, Step, StepLog
-from tests.unit.reference.scenes import S, finals, gram, run_of
+from tests.unit.reference.scenes import S, datagram, finals, run_of
 
 
 def _times(*stamps: int) -> tuple[list[int | None], Clock]:
@@ -93,7 +93,7 @@ def test_source_without_a_remembered_step_is_not_corrected() -> None:
 
 
 def test_records_say_when_packets_were_stamped() -> None:
-    run = run_of((100 * S, gram()), (50 * S, gram()), (51 * S, gram()))
+    run = run_of((100 * S, datagram()), (50 * S, datagram()), (51 * S, datagram()))
     (final,) = finals(run)
     assert (final.first[0], final.last_ns) == (100 * S, 101 * S)
     assert (final.start_ns, final.end_ns) == (50 * S, 51 * S)  # The step has the first's time.
@@ -101,12 +101,12 @@ def test_records_say_when_packets_were_stamped() -> None:
 
 
 def test_step_after_the_first_packet_leaves_its_stamp() -> None:
-    run = run_of((100 * S, gram()), (102 * S, gram()), (50 * S, gram()))
+    run = run_of((100 * S, datagram()), (102 * S, datagram()), (50 * S, datagram()))
     (final,) = finals(run)
     assert (final.start_ns, final.end_ns) == (100 * S, 50 * S)
 
 
 def test_early_record_does_not_know_steps_behind_its_place() -> None:
-    packets = [(100 * S, gram())] * 8 + [(50 * S, gram())]
+    packets = [(100 * S, datagram())] * 8 + [(50 * S, datagram())]
     early = next(record for record in run_of(*packets).records if not record.final)
     assert (early.start_ns, early.end_ns) == (100 * S, 100 * S)

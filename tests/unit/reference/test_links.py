@@ -10,9 +10,9 @@ import pytest
 
 from engine.reference.links import LINKS, Network, RefusedError, Span, network_of
 from tests.property import frames as f
-from tests.unit.reference.scenes import A, B, fate, seg
+from tests.unit.reference.scenes import A, B, fate, segment
 
-V4 = seg(f.ACK)
+V4 = segment(f.ACK)
 V6 = f.ipv6(f.udp((1, 2)), f.UDP, (A * 4, B * 4))
 IP4, IP6 = b"\x08\x00", b"\x86\xdd"
 MAC = bytes(12)

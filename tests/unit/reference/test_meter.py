@@ -14,11 +14,11 @@ from tests.unit.reference.scenes import (
     B,
     S,
     capture,
+    datagram,
     feature,
     finals,
-    gram,
     run_of,
-    seg,
+    segment,
     settings,
 )
 
@@ -35,35 +35,45 @@ def _ends(*packets: tuple[int, bytes], **changed: object) -> list[tuple[int, int
 
 
 def test_packet_at_the_deadline_still_joins() -> None:
-    assert _ends((0, gram()), (120 * S, gram())) == [(FORCED, 125 * S, 2)]
+    assert _ends((0, datagram()), (120 * S, datagram())) == [(FORCED, 125 * S, 2)]
 
 
 def test_packet_behind_the_deadline_finds_the_flow_ended() -> None:
-    assert _ends((0, gram()), (120 * S + 1, gram())) == [(IDLE, 120 * S, 1), (FORCED, 125 * S, 1)]
+    assert _ends((0, datagram()), (120 * S + 1, datagram())) == [
+        (IDLE, 120 * S, 1),
+        (FORCED, 125 * S, 1),
+    ]
 
 
 def test_every_packet_moves_the_deadline() -> None:
     times = (0, 100 * S, 200 * S, 320 * S + 1)
-    assert _ends(*[(time, gram()) for time in times])[0] == (IDLE, 320 * S, 3)
+    assert _ends(*[(time, datagram()) for time in times])[0] == (IDLE, 320 * S, 3)
 
 
 def test_deadline_fires_for_flows_that_see_no_packet() -> None:
-    packets = [(0, gram()), (130 * S, gram(port=10))]
+    packets = [(0, datagram()), (130 * S, datagram(port=10))]
     assert _ends(*packets) == [(IDLE, 120 * S, 1), (FORCED, 135 * S, 1)]
 
 
 def test_age_of_exactly_the_active_timeout_does_not_split() -> None:
-    packets = [(time * S, gram()) for time in range(0, 1801, 100)]
+    packets = [(time * S, datagram()) for time in range(0, 1801, 100)]
     assert _ends(*packets) == [(FORCED, 1805 * S, 19)]
 
 
 def test_age_above_the_active_timeout_splits_before_the_packet() -> None:
-    packets = [(time * S, gram()) for time in range(0, 1801, 100)] + [(1800 * S + 1, gram())]
+    packets = [(time * S, datagram()) for time in range(0, 1801, 100)] + [
+        (1800 * S + 1, datagram())
+    ]
     assert _ends(*packets) == [(ACTIVE, 1800 * S + 1, 19), (FORCED, 1805 * S, 1)]
 
 
 def test_part_that_continues_counts_anew_and_keeps_its_direction() -> None:
-    packets = [(0, gram()), (4 * S, gram()), (6 * S, gram(back=True)), (7 * S, gram())]
+    packets = [
+        (0, datagram()),
+        (4 * S, datagram()),
+        (6 * S, datagram(back=True)),
+        (7 * S, datagram()),
+    ]
     first, second = finals(run_of(*packets, flow_active_timeout="5 s"))
     assert (first.continued, second.continued) == (False, True)
     assert (second.key, second.counts.fwd_packets, second.counts.bwd_packets) == (first.key, 1, 1)
@@ -72,42 +82,52 @@ def test_part_that_continues_counts_anew_and_keeps_its_direction() -> None:
 
 
 def test_active_timeout_can_be_off() -> None:
-    packets = [(time * 100 * S, gram()) for time in range(30)]
+    packets = [(time * 100 * S, datagram()) for time in range(30)]
     assert _ends(*packets, flow_active_timeout="off") == [(FORCED, 2905 * S, 30)]
 
 
 def test_idle_timeout_can_be_off() -> None:
-    packets = [(0, gram()), (1000 * S, gram())]
+    packets = [(0, datagram()), (1000 * S, datagram())]
     assert _ends(*packets, flow_idle_timeout="off") == [(FORCED, 1005 * S, 2)]
 
 
 def test_reset_shortens_the_timeout_to_the_linger() -> None:
-    packets = [(0, seg(SYN)), (1 * S, seg(RST, back=True)), (6 * S + 1, gram())]
+    packets = [(0, segment(SYN)), (1 * S, segment(RST, back=True)), (6 * S + 1, datagram())]
     assert _ends(*packets)[0] == (ENDED, 6 * S, 2)
 
 
 def test_packets_in_the_linger_count_and_move_the_deadline() -> None:
-    packets = [(0, seg(RST)), (5 * S, seg(ACK)), (9 * S, seg(ACK, back=True)), (20 * S, gram())]
+    packets = [
+        (0, segment(RST)),
+        (5 * S, segment(ACK)),
+        (9 * S, segment(ACK, back=True)),
+        (20 * S, datagram()),
+    ]
     assert _ends(*packets)[0] == (ENDED, 14 * S, 3)
 
 
 def test_one_fin_does_not_end_a_flow() -> None:
-    packets = [(0, seg(FIN)), (1 * S, seg(FIN)), (60 * S, seg(ACK, back=True))]
+    packets = [(0, segment(FIN)), (1 * S, segment(FIN)), (60 * S, segment(ACK, back=True))]
     assert _ends(*packets) == [(FORCED, 65 * S, 3)]
 
 
 def test_fin_of_both_sides_ends_a_flow() -> None:
-    packets = [(0, seg(FIN)), (1 * S, seg(FIN, back=True)), (7 * S, gram())]
+    packets = [(0, segment(FIN)), (1 * S, segment(FIN, back=True)), (7 * S, datagram())]
     assert _ends(*packets)[0] == (ENDED, 6 * S, 2)
 
 
 def test_tcp_end_can_be_off() -> None:
-    packets = [(0, seg(RST)), (1 * S, seg(SYN)), (60 * S, seg(ACK))]
+    packets = [(0, segment(RST)), (1 * S, segment(SYN)), (60 * S, segment(ACK))]
     assert _ends(*packets, flow_tcp_end=False) == [(FORCED, 65 * S, 3)]
 
 
 def test_syn_after_the_end_begins_a_new_flow() -> None:
-    packets = [(0, seg(SYN)), (1 * S, seg(RST, back=True)), (2 * S, seg(SYN)), (2 * S, seg(ACK))]
+    packets = [
+        (0, segment(SYN)),
+        (1 * S, segment(RST, back=True)),
+        (2 * S, segment(SYN)),
+        (2 * S, segment(ACK)),
+    ]
     run = run_of(*packets)
     first, second = finals(run)
     assert (first.reason, first.time, first.continued) == (ENDED, 2 * S, False)
@@ -116,23 +136,23 @@ def test_syn_after_the_end_begins_a_new_flow() -> None:
 
 
 def test_syn_without_an_end_stays_in_the_flow() -> None:
-    packets = [(0, seg(SYN)), (1 * S, seg(SYN)), (2 * S, seg(SYN))]
+    packets = [(0, segment(SYN)), (1 * S, segment(SYN)), (2 * S, segment(SYN))]
     assert _ends(*packets) == [(FORCED, 5 * S, 3)]
 
 
 def test_syn_ack_after_the_end_stays_in_the_flow() -> None:
-    assert _ends((0, seg(RST)), (1 * S, seg(SYN_ACK, back=True))) == [(FORCED, 5 * S, 2)]
+    assert _ends((0, segment(RST)), (1 * S, segment(SYN_ACK, back=True))) == [(FORCED, 5 * S, 2)]
 
 
 def test_flow_that_ended_is_not_split_by_age() -> None:
-    packets = [(0, seg(RST)), (4 * S, seg(ACK)), (6 * S, seg(ACK))]
+    packets = [(0, segment(RST)), (4 * S, segment(ACK)), (6 * S, segment(ACK))]
     assert _ends(*packets, flow_active_timeout="5 s") == [(FORCED, 10 * S, 3)]
 
 
 def _lingering(**changed: object) -> list[tuple[int, int, int]]:
     step = 1000 * S
     count = (1 << 44) // step + 1  # The last packet's age is just above 2⁴⁴ ns.
-    packets = [(0, seg(RST)), *[(k * step, seg(ACK)) for k in range(1, count + 1)]]
+    packets = [(0, segment(RST)), *[(k * step, segment(ACK)) for k in range(1, count + 1)]]
     return _ends(*packets, flow_tcp_linger="1000 s", **changed)
 
 
@@ -147,19 +167,19 @@ def test_ended_flow_with_wide_fields_has_no_such_age() -> None:
 
 
 def test_sender_of_the_first_packet_is_the_initiator() -> None:
-    (final,) = finals(run_of((0, gram(back=True)), (1, gram())))
+    (final,) = finals(run_of((0, datagram(back=True)), (1, datagram())))
     assert (final.key.initiator, final.key.initiator_port) == (B, 9)
     assert (final.counts.fwd_packets, final.counts.bwd_packets) == (1, 1)
 
 
 def test_syn_ack_first_makes_its_receiver_the_initiator() -> None:
-    (final,) = finals(run_of((0, seg(SYN_ACK, back=True)), (1, seg(ACK))))
+    (final,) = finals(run_of((0, segment(SYN_ACK, back=True)), (1, segment(ACK))))
     assert (final.key.initiator, final.key.responder_port) == (A, 80)
     assert (final.counts.fwd_packets, final.counts.bwd_packets) == (1, 1)
 
 
 def test_direction_is_judged_anew_after_an_end() -> None:
-    run = run_of((0, gram()), (121 * S, gram(back=True)))
+    run = run_of((0, datagram()), (121 * S, datagram(back=True)))
     assert [final.key.initiator for final in finals(run)] == [A, B]
 
 
@@ -184,7 +204,7 @@ def test_echo_and_its_answer_are_one_flow() -> None:
 
 
 def test_vlan_and_version_tell_flows_apart() -> None:
-    tagged = [f.ethernet(gram(), tags) for tags in ((), (0x8100 << 16 | 5,), (0x8100 << 16,))]
+    tagged = [f.ethernet(datagram(), tags) for tags in ((), (0x8100 << 16 | 5,), (0x8100 << 16,))]
     mapped = f.ethernet(
         f.ip(f.udp((4000, 9)), f.UDP, tuple(bytes(10) + b"\xff\xff" + a for a in (A, B)))
     )
@@ -194,33 +214,33 @@ def test_vlan_and_version_tell_flows_apart() -> None:
 
 
 def test_stop_comes_at_the_end_of_the_last_pane() -> None:
-    assert _ends((7 * S, gram())) == [(FORCED, 10 * S, 1)]
-    assert _ends((10 * S, gram())) == [(FORCED, 15 * S, 1)]
+    assert _ends((7 * S, datagram())) == [(FORCED, 10 * S, 1)]
+    assert _ends((10 * S, datagram())) == [(FORCED, 15 * S, 1)]
 
 
 def test_deadline_before_the_stop_fires_and_one_at_it_does_not() -> None:
-    packets = [(5 * S - 1, gram()), (5 * S, gram(port=10)), (9 * S, gram(port=11))]
+    packets = [(5 * S - 1, datagram()), (5 * S, datagram(port=10)), (9 * S, datagram(port=11))]
     ends = _ends(*packets, flow_idle_timeout="5 s")
     assert ends == [(IDLE, 10 * S - 1, 1), (FORCED, 10 * S, 1), (FORCED, 10 * S, 1)]
 
 
 def test_refused_packet_sets_the_time_of_the_stop() -> None:
-    assert _ends((0, gram()), (1000 * S, b"\x55"))[0] == (IDLE, 120 * S, 1)
-    assert _ends((0, gram()), (100 * S, b"\x55")) == [(FORCED, 105 * S, 1)]
+    assert _ends((0, datagram()), (1000 * S, b"\x55"))[0] == (IDLE, 120 * S, 1)
+    assert _ends((0, datagram()), (100 * S, b"\x55")) == [(FORCED, 105 * S, 1)]
 
 
 def test_packet_without_time_does_not_set_the_stop() -> None:
-    assert _ends((0, gram()), (1 << 63, gram())) == [(FORCED, 5 * S, 1)]
+    assert _ends((0, datagram()), (1 << 63, datagram())) == [(FORCED, 5 * S, 1)]
 
 
 def test_times_before_1970_have_panes_too() -> None:
-    assert _ends((-7 * S, gram())) == [(FORCED, -5 * S, 1)]
+    assert _ends((-7 * S, datagram())) == [(FORCED, -5 * S, 1)]
 
 
 def _two(separate: bool) -> list:
     contents = [
-        ("b", capture((0, gram()), (3 * S, gram()))),
-        ("a", capture((1 * S, gram()), (200 * S, gram()))),
+        ("b", capture((0, datagram()), (3 * S, datagram()))),
+        ("a", capture((1 * S, datagram()), (200 * S, datagram()))),
     ]
     return finals(run_bytes(contents, settings(separate)))
 
@@ -241,18 +261,18 @@ def test_separate_sources_follow_one_another_by_name() -> None:
 
 
 def test_frame_reference_names_source_and_offset() -> None:
-    contents = [("b", capture((0, gram()))), ("a", capture((1, gram(port=10))))]
+    contents = [("b", capture((0, datagram()))), ("a", capture((1, datagram(port=10))))]
     references = {x.key.responder_port: x.first[1] for x in finals(run_bytes(contents))}
     for number, port in ((1, 9), (0, 10)):
         source, offset = divmod(references[port], 1 << 48)
         assert source == number
-        assert contents[1 - number][1][offset : offset + 28] == gram(port=port)
+        assert contents[1 - number][1][offset : offset + 28] == datagram(port=port)
 
 
 @pytest.mark.parametrize("source_count", [1, 2, 3])
 def test_packets_of_one_nanosecond_go_by_source_then_offset(source_count: int) -> None:
     contents = [
-        (str(k), capture((0, gram(port=100 + k)), (0, gram(port=200 + k))))
+        (str(k), capture((0, datagram(port=100 + k)), (0, datagram(port=200 + k))))
         for k in range(source_count)
     ]
     ports = [final.key.responder_port for final in finals(run_bytes(contents))]

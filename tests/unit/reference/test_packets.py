@@ -9,7 +9,7 @@ import pytest
 from engine.reference.internet import Fragment, Layer, layer_of
 from engine.reference.links import Network, RefusedError, Span
 from tests.property import frames as f
-from tests.unit.reference.scenes import A, B, fate, gram, seg
+from tests.unit.reference.scenes import A, B, datagram, fate, segment
 
 ENDS = (A, B)
 ENDS6 = (A * 4, B * 4)
@@ -26,7 +26,7 @@ def _lengths(layer: Layer) -> tuple[int, int, int]:
 
 
 def test_tcp_packet_has_its_fields() -> None:
-    layer = _layer(seg(f.PSH | f.ACK, b"hello", window=77))
+    layer = _layer(segment(f.PSH | f.ACK, b"hello", window=77))
     assert (layer.version, layer.protocol, layer.source, layer.destination) == (4, 6, A, B)
     assert (layer.source_port, layer.destination_port) == (4000, 80)
     assert (layer.flags, layer.window, layer.payload) == (0x18, 77, b"hello")
@@ -34,11 +34,11 @@ def test_tcp_packet_has_its_fields() -> None:
 
 
 def test_padding_of_the_frame_never_counts() -> None:
-    assert _lengths(_layer(seg(f.ACK) + bytes(20))) == (40, 0, 0)
+    assert _lengths(_layer(segment(f.ACK) + bytes(20))) == (40, 0, 0)
 
 
 def test_payload_beyond_the_capture_counts_but_is_not_captured() -> None:
-    packet = gram(b"x" * 100)
+    packet = datagram(b"x" * 100)
     assert _lengths(_layer(packet, captured=58, end=128)) == (28, 100, 30)
 
 
@@ -97,8 +97,8 @@ def test_packet_at_a_limit_has_its_fate(packet: bytes, expected: str) -> None:
 @pytest.mark.parametrize(
     "packet",
     [
-        seg(f.ACK),
-        gram(b"payload"),
+        segment(f.ACK),
+        datagram(b"payload"),
         f.ip(f.icmp(8, 0), f.ICMP, ENDS),
         f.ip(f.sctp((1, 2)), f.SCTP, ENDS),
         f.ip(f.dccp((1, 2), 4), f.DCCP, ENDS),
@@ -116,7 +116,7 @@ def test_packet_needs_its_ports_in_the_capture(packet: bytes) -> None:
 
 
 def test_tcp_flags_and_window_beyond_the_capture_count_as_none() -> None:
-    packet = seg(f.SYN, window=9)
+    packet = segment(f.SYN, window=9)
     for captured, flags, window in ((33, None, None), (34, 2, None), (35, 2, None), (36, 2, 9)):
         layer = _layer(packet, captured, 40)
         assert (layer.flags, layer.window) == (flags, window)
@@ -125,7 +125,7 @@ def test_tcp_flags_and_window_beyond_the_capture_count_as_none() -> None:
 
 
 def test_tcp_offset_beyond_the_capture_counts_as_twenty() -> None:
-    assert _lengths(_layer(seg(0, words=8), 32, 52)) == (40, 12, 0)
+    assert _lengths(_layer(segment(0, words=8), 32, 52)) == (40, 12, 0)
 
 
 def test_dccp_header_ends_at_its_data_offset() -> None:
@@ -219,9 +219,9 @@ def test_later_fragment_ends_the_chain() -> None:
 
 
 def test_frame_that_claims_to_be_shorter_than_its_capture_is_not() -> None:
-    assert fate(gram(b"abc"), wire_length=1) == "accepted"
+    assert fate(datagram(b"abc"), wire_length=1) == "accepted"
 
 
 def test_inner_packet_may_not_leave_what_holds_it() -> None:
     with pytest.raises(RefusedError, match="malformed_length"):
-        _layer(gram(b"abc"), end=30)
+        _layer(datagram(b"abc"), end=30)
