@@ -1,5 +1,6 @@
 """What flow records prove by themselves: sums, order, agreement of counts and features, digest."""
 
+import functools
 import ipaddress
 from dataclasses import dataclass, field
 
@@ -45,22 +46,26 @@ _ENTRY = [
 _ALERT_KIND = 2
 
 
+@functools.lru_cache(1 << 16)
 def _address_bytes(text: str) -> bytes:
     """Return an address as the digest has it: 16 bytes, IPv4 in the last 4."""
     try:
         return ipaddress.ip_address(text).packed.rjust(16, b"\0")
     except ValueError:
-        raise BrokenOutputError(f"{str(text)!r} is no address") from None
+        raise BrokenOutputError(f"{text!r} is no address") from None
 
 
-def _entries(block: Block) -> np.ndarray:
-    """Return the records of a block as the digest packs them, without the score."""
-    entries = np.zeros(len(block), np.dtype(_ENTRY))  # Packed: no padding.
+def _entries(block: Block, scored: bool) -> np.ndarray:
+    """Return the records of a block as the digest packs them."""
+    kind = [*_ENTRY, ("score", "<f4")] if scored else _ENTRY
+    entries = np.zeros(len(block), np.dtype(kind))  # Packed: no padding.
     columns = block.columns
-    for name, *_ in _ENTRY:
+    for name in entries.dtype.names:
         if name in ("initiator", "responder"):
-            packed = [_address_bytes(text) for text in columns[name]]
+            packed = [_address_bytes(str(text)) for text in columns[name]]
             entries[name] = np.frombuffer(b"".join(packed), "V16")
+        elif name == "score":
+            entries[name] = np.nan_to_num(columns[name])
         elif name in columns and name != "reason":
             entries[name] = columns[name]
     known = {reason: number for number, reason in enumerate(REASONS)}
@@ -79,17 +84,15 @@ class RunDigest:
         self._scored = scored
 
     def add(self, block: Block) -> None:
-        """Add records, with their vectors."""
-        entries = _entries(block)
-        if not self._scored:
-            self._hash.update(entries.tobytes())
-            return
-        scores = np.nan_to_num(block.columns["score"]).astype("<f4")
+        """Add records, with their vectors. An alert follows its record."""
+        entries = _entries(block, self._scored)
         thresholds = np.nan_to_num(block.columns["threshold"]).astype("<f4")
-        for k, alert in enumerate(block.columns["alert"]):
-            self._hash.update(entries[k].tobytes() + scores[k].tobytes())
-            if alert:
-                self._hash.update(bytes([_ALERT_KIND]) + thresholds[k].tobytes())
+        begin = 0
+        for at in np.flatnonzero(block.columns["alert"]).tolist():
+            self._hash.update(entries[begin : at + 1].tobytes())
+            self._hash.update(bytes([_ALERT_KIND]) + thresholds[at].tobytes())
+            begin = at + 1
+        self._hash.update(entries[begin:].tobytes())
 
     def text(self) -> str:
         """Return the digest as the run told it."""
