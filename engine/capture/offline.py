@@ -86,10 +86,13 @@ def capture(
     records: list[list[np.ndarray]] = [[] for _ in rings]
     payloads: list[list[bytes]] = [[] for _ in rings]
     finished = False
-    while not finished:
-        finished = reader.step(False) == FINISHED
+    found = 0
+    while not finished or found:
+        finished = finished or reader.step(False) == FINISHED
+        found = 0
         for ring, taken, kept in zip(rings, records, payloads, strict=True):
-            rows, places = ring.take(len(ring.slots) if finished else consume_max)
+            rows, places = ring.take(consume_max)
+            found += len(rows)
             taken.append(rows)
             if arena is not None:
                 kept.extend(_payloads(rows, places, arena))

@@ -71,7 +71,7 @@ from engine.memory.addresses import words_at
 from engine.memory.options import HOT, KERNEL
 from engine.memory.pointers import bytes_at, load_u32, prefetch, shifted
 from engine.packets.key import shard_of
-from engine.packets.layers import SECRET_WORDS, SECRETS
+from engine.packets.layers import DECAPSULATE, OUTER, SECRET_WORDS, SECRETS
 from engine.packets.lines import REFERENCE, TIME
 from engine.packets.link import ETHERNET
 from engine.packets.plain import IP_AT, parse_plain
@@ -122,7 +122,8 @@ def send_plain(reader, source, rings, bound):
 @njit(**KERNEL)
 def _send_to_one(reader, source, ring, bound):
     """Send ordinary packets to the only worker; move cursor, latest time and packet count."""
-    end, fraction = source[END], source[FRACTION]
+    end = source[END]
+    options = source[FRACTION], reader[DECAPSULATE] == OUTER
     content = bytes_at(source[BASE], end)
     header = words_at(ring[RING_HEADER], RING_HEADER_WORDS)
     slots = words_at(ring[RING_SLOTS], ring[RING_CAPACITY] * SLOT_WORDS)
@@ -142,7 +143,7 @@ def _send_to_one(reader, source, ring, bound):
                 prefetch(content, ahead)
                 ahead += _LINE_BYTES
             slot = shifted(slots, (written & mask) << SLOT_SHIFT)
-            size = _take_record(content, at, end, fraction, slot)
+            size = _take_record(content, at, end, options, slot)
             time = slot[TIME]
             if size == 0 or time < latest or time >= bound:
                 ordinary = False
@@ -160,17 +161,22 @@ def _send_to_one(reader, source, ring, bound):
 
 
 @njit(**HOT)
-def _take_record(content, at, end, fraction, record):
-    """Write time and packet of the record at `at`; return its size with header, or 0."""
+def _take_record(content, at, end, options, record):
+    """Write time and packet of the record at `at`; return its size with header, or 0.
+
+    `options`: what a unit of the fraction is worth in ns, and whether UDP is taken.
+    """
     if at + RECORD_BYTES > end:
         return 0
+    fraction, udp = options
     captured = load_u32(content, at + 8)
     size = RECORD_BYTES + captured
     if captured > CAPTURED_MAX or at + size > end:
         return 0
     record[TIME] = load_u32(content, at) * SECOND_NS + load_u32(content, at + 4) * fraction
     wire = max(load_u32(content, at + 12), captured)
-    return size if parse_plain(shifted(content, at + RECORD_BYTES), captured, wire, record) else 0
+    frame = shifted(content, at + RECORD_BYTES)
+    return size if parse_plain(frame, captured, wire, udp, record) else 0
 
 
 @njit(**KERNEL)
@@ -189,7 +195,8 @@ def _finish_chunk(reader, ring, written):
 @njit(**KERNEL)
 def _send_to_many(reader, source, rings, bound):
     """Do what _send_to_one does, choosing the worker of each packet by its key."""
-    end, fraction = source[END], source[FRACTION]
+    end = source[END]
+    options = source[FRACTION], reader[DECAPSULATE] == OUTER
     content = bytes_at(source[BASE], end)
     record = shifted(reader, LINES_AT)
     secrets = words_at(reader[SECRET_WORDS], SECRETS)
@@ -203,7 +210,7 @@ def _send_to_many(reader, source, rings, bound):
         while ahead < at + _AHEAD_BYTES:
             prefetch(content, ahead)
             ahead += _LINE_BYTES
-        size = _take_record(content, at, end, fraction, record)
+        size = _take_record(content, at, end, options, record)
         time = record[TIME]
         if size == 0 or time < latest or time >= bound:
             break

@@ -79,7 +79,7 @@ def parse_ip(frame, place, limit, captured, line):
         return fate
     version = load_u8(frame, at) >> 4
     announced = place >> VERSION_SHIFT
-    if version != announced and (announced != 0 or (version != 4 and version != 6)):
+    if (version != 4 and version != 6) or (announced != 0 and version != announced):
         return IP_VERSION
     line[HEADER_AT] = at
     line[CAPTURED_END] = captured

@@ -93,7 +93,7 @@ def _parse_inside(frame, captured, lines, parser):
         line = shifted(lines, (layers - 1) * LINE_WORDS)
         place = NO_TUNNEL
         if line[FRAGMENT] == NO_FRAGMENT:
-            place = find_inner(frame, line, parser[TUNNELS])
+            place = find_inner(frame, line, parser[TUNNELS], False)
         if place == NO_TUNNEL:
             break
         if layers == LAYERS_MAX:
@@ -102,9 +102,12 @@ def _parse_inside(frame, captured, lines, parser):
             unreadable = 1
             break
         inner = shifted(lines, layers * LINE_WORDS)
-        if place < 0 or _parse_layer(frame, place, line[PACKET_END], captured, inner, parser):
-            unreadable = 1
-            break
+        end = line[PACKET_END]
+        if place < 0 or _parse_layer(frame, place, end, captured, inner, parser):
+            place = find_inner(frame, line, parser[TUNNELS], True)
+            if place < 0 or _parse_layer(frame, place, end, captured, inner, parser):
+                unreadable = 1
+                break
         if every:
             inner[KEY] |= 1 << LAYER_SHIFT
         layers += 1

@@ -1,7 +1,8 @@
 """Parse what nearly every frame is: Ethernet, IPv4 without options, no fragment, TCP or UDP.
 
 A shortcut of layers.parse_frame: it takes a frame only if that would accept it, and then writes the
-same words (tests/unit/packets compares them). Everything else it leaves alone.
+same words (tests/unit/packets compares them). Everything else it leaves alone; UDP, which may be a
+tunnel, unless `udp` is 1.
 """
 
 from numba import njit
@@ -35,7 +36,7 @@ _PIECES_SHIFT, _PIECES = 48, 0xFF3F  # Offset and more-fragments bit, likewise.
 
 
 @njit(**HOT)
-def parse_plain(frame, captured, wire, record):
+def parse_plain(frame, captured, wire, udp, record):
     """Write all but time and reference of a frame's record and return 1, or return 0."""
     if captured < _UDP_FRAME_BYTES or load_u16(frame, 12) != _TYPE_IPV4:
         return 0
@@ -50,7 +51,7 @@ def parse_plain(frame, captured, wire, record):
             return 0
         flags = load_u8(frame, _TRANSPORT_AT + 13)
         window = load_u16_be(frame, _TRANSPORT_AT + 14)
-    elif protocol == UDP:
+    elif protocol == UDP and udp:
         header = 28
         if length < header:
             return 0

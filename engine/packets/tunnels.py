@@ -52,14 +52,15 @@ _TEREDO_PREFIX = 0x20010000  # RFC 4380: 2001:0::/32.
 
 
 @njit(**KERNEL)
-def find_inner(frame, line, kinds):
+def find_inner(frame, line, kinds, swapped):
     """Return the place of the packet inside the one in `line`, NO_TUNNEL, or minus a fate.
 
-    `kinds` has KIND_BITS of the kinds that are opened.
+    `kinds` has KIND_BITS of the kinds that are opened. `swapped`: take the frame control bytes of
+    802.11 in CAPWAP in the other order; nothing else depends on it.
     """
     protocol = line[PROTOCOL]
     if protocol == UDP:
-        return _inside_datagram(frame, line, kinds)
+        return _inside_datagram(frame, line, kinds, swapped)
     if protocol == IP_IN_IP:
         return place_of(line[TRANSPORT_AT], 0, 4) if kinds & _IPIP else NO_TUNNEL
     if protocol == IP6_IN_IP:
@@ -123,7 +124,7 @@ def _inside_erspan(frame, line, kind, at, sequence):
 
 
 @njit(**KERNEL)
-def _inside_datagram(frame, line, kinds):
+def _inside_datagram(frame, line, kinds, swapped):
     """Return what find_inner does, for UDP: the first kind whose conditions hold."""
     source = line[KEY] & PORT_MASK
     destination = line[KEY] >> DESTINATION_PORT_SHIFT & PORT_MASK
@@ -142,7 +143,7 @@ def _inside_datagram(frame, line, kinds):
         found = _inside_tzsp(frame, line, at)
     capwap = source == PORT_CAPWAP or destination == PORT_CAPWAP
     if found == NO_TUNNEL and capwap and kinds & _CAPWAP:
-        found = _inside_capwap(frame, line, at)
+        found = _inside_capwap(frame, line, at, swapped)
     return found
 
 
@@ -257,7 +258,7 @@ def _inside_tzsp(frame, line, at):
 
 
 @njit(**KERNEL)
-def _inside_capwap(frame, line, at):
+def _inside_capwap(frame, line, at, swapped):
     """Return what find_inner does, for the CAPWAP data channel (RFC 5415)."""
     end, captured = line[PACKET_END], line[CAPTURED_END]
     if missing(at + 8, end, captured):
@@ -274,14 +275,6 @@ def _inside_capwap(frame, line, at):
     fate = missing(at + 2, end, captured)
     if fate:
         return -fate
-    place = _inside_wireless(frame, load_u16(frame, at), at, end, captured)
-    if place < 0:
-        return _inside_wireless(frame, load_u16_be(frame, at), at, end, captured)
-    return place
-
-
-@njit(**KERNEL)
-def _inside_wireless(frame, control, at, end, captured):
-    """Return the place of IP in a data frame whose frame control bytes mean `control`."""
+    control = load_u16_be(frame, at) if swapped else load_u16(frame, at)
     behind = behind_data(frame, control, False, at, end, captured)
     return behind if behind < 0 else behind_type(frame, LLC, behind, end, captured)
