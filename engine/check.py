@@ -198,22 +198,29 @@ def _totals(processes: dict[str, dict[str, int]]) -> dict[str, dict[str, int]]:
 
 def check_folder(folder: str) -> list[Finding]:
     """Return what the files of a finished run show."""
+    record = _load(folder)
+    if isinstance(record, Finding):
+        return [record]
+    try:
+        return list(_check_run(Path(folder), record))
+    except KeyError as error:
+        return [Finding(WRONG, f"{RUN_JSON} has no counter {error}")]
+
+
+def _load(folder: str) -> RunRecord | Finding:
+    """Return run.json of a folder, or what is wrong with it."""
     path = Path(folder)
     if not path.is_dir():
         raise ConfigError(f"{whole_text(folder)} is not a folder that a run has written")
     try:
-        content = (path / RUN_JSON).read_bytes()
-        record = msgspec.json.decode(content, type=RunRecord)
+        record = msgspec.json.decode((path / RUN_JSON).read_bytes(), type=RunRecord)
     except OSError as error:
-        return [Finding(WRONG, f"{RUN_JSON} cannot be read: {error.strerror}")]
+        return Finding(WRONG, f"{RUN_JSON} cannot be read: {error.strerror}")
     except msgspec.DecodeError as error:
-        return [Finding(WRONG, f"{RUN_JSON} is not what a run writes: {error}")]
+        return Finding(WRONG, f"{RUN_JSON} is not what a run writes: {error}")
     if record.schema != SCHEMA:
-        return [Finding(WRONG, f"{RUN_JSON} has schema {record.schema}, this engine {SCHEMA}")]
-    try:
-        return list(_check_run(path, record))
-    except KeyError as error:
-        return [Finding(WRONG, f"{RUN_JSON} has no counter {error}")]
+        return Finding(WRONG, f"{RUN_JSON} has schema {record.schema}, this engine {SCHEMA}")
+    return record
 
 
 def _check_run(folder: Path, record: RunRecord) -> Iterator[Finding]:
@@ -255,7 +262,9 @@ def _sha256(path: Path) -> str:
 
 def check_sources(folder: str) -> list[Finding]:
     """Return whether the captures that the run read are still the same, byte for byte."""
-    record = msgspec.json.decode((Path(folder) / RUN_JSON).read_bytes(), type=RunRecord)
+    record = _load(folder)
+    if isinstance(record, Finding):
+        return [record]
     findings = []
     for source in record.sources:
         shown = source.path

@@ -284,6 +284,7 @@ def test_broken_run_json_is_a_finding(copied, content):
     folder = copied("")
     (folder / "run.json").write_bytes(content)
     assert any("run.json is not what a run writes" in text for text in wrong(folder))
+    assert is_wrong(check_sources(str(folder)))
 
 
 def test_unknown_schema_and_missing_counter_are_findings(copied):
