@@ -57,7 +57,7 @@ def put_int(out, at, value):
 def put_time(out, at, time_ns, style):
     """Write an int64 time in UTC: EVE_TIME (us, +0000), ISO_TIME (ns, Z), PEOPLE_TIME (us)."""
     days = time_ns // _DAY_NS
-    rest = time_ns - days * _DAY_NS
+    rest = time_ns % _DAY_NS
     # Days to date in the proleptic Gregorian calendar, years that begin in March (H. Hinnant).
     days += 719_468
     era = days // 146_097
