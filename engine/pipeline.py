@@ -3,9 +3,10 @@
     capture --packets.k--> worker.k --events.k--> classifier --rows--> recorder
                            (table.k)
 
-Boxes are processes, arrows are single-producer single-consumer rings; a worker's flow table is a segment of
-its own, and so is the frame arena, which capture fills and workers read. This module only says who
-is connected to whom and how large everything is; what a box does is in the module it names.
+Boxes are processes, arrows are single-producer single-consumer rings; a worker's flow table is a
+segment of its own, and so is the frame arena, which capture fills and workers read. This module
+only says who is connected to whom and how large everything is; what a box does is in the module it
+names.
 """
 
 from collections import Counter

@@ -136,6 +136,7 @@ def main(plan: RunPlan, number: int, reporter: Reporter) -> None:
     ]
     rows = Ring.attach(segment_name(plan.run, "rows"), "rows", "producer")
     classifier = Classifier(plan, line, events, rows)
+    reporter.send("ready")
     if run_stage(statistics, line, classifier.step):
         classifier.detach()
         reporter.send("finished", summary=classifier.summary())

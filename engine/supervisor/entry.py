@@ -1,8 +1,9 @@
 """How a stage's process begins, whoever started it: signals, orphanhood, reports, and its main.
 
-A stage ignores INT, TERM and HUP: the supervisor alone decides, by the stop word. It ends with its parent:
-a run without a supervisor has nobody who could unlink what it shares. Started as a program of its own
-(process.start = spawn) it reads the plan as JSON from a pipe; forked from the zygote it has it already.
+A stage ignores INT, TERM and HUP: the supervisor alone decides, by the stop word. It ends with its
+parent: a run without a supervisor has nobody who could unlink what it shares. Started as a program
+of its own (process.start = spawn) it reads the plan as JSON from a pipe; forked from the zygote it
+has it already.
 """
 
 import ctypes

@@ -1,7 +1,8 @@
 """Compiling every kernel before a ring is opened: slow once, then read from the cache.
 
-A mark in the cache says that this state of the sources has been compiled for this machine. Where it is
-missing, each stage's kernels are compiled in a process of its own, side by side; then all are loaded here.
+A mark in the cache says that this state of the sources has been compiled for this machine. Where it
+is missing, each stage's kernels are compiled in a process of its own, side by side; then all are
+loaded here.
 """
 
 import os
@@ -12,13 +13,38 @@ import llvmlite.binding
 import numba
 
 from engine import CACHE_HOME, FINGERPRINT
-from engine.capture.load import load_kernels as load_capture
-from engine.classifier.load import load_kernels as load_classifier
 from engine.errors import ProcessError
-from engine.recorder.load import load_kernels as load_recorder
-from engine.worker.load import load_kernels as load_worker
 
-_LOADERS = (load_worker, load_capture, load_classifier, load_recorder)
+
+def _load_capture() -> None:
+    from engine.capture.load import load_kernels
+
+    load_kernels()
+
+
+def _load_worker() -> None:
+    from engine.worker.load import load_kernels
+
+    load_kernels()
+
+
+def _load_classifier() -> None:
+    from engine.classifier import main  # noqa: F401 - its kernels have signatures.
+
+
+def _load_recorder() -> None:
+    from engine.recorder.load import load_kernels
+
+    load_kernels()
+
+
+# Imported late: compiling begins with the import, and each in a process of its own.
+_LOADERS = {
+    "capture": _load_capture,
+    "worker": _load_worker,
+    "classifier": _load_classifier,
+    "recorder": _load_recorder,
+}
 
 
 def _mark_path() -> str:
@@ -33,7 +59,7 @@ def are_compiled() -> bool:
 
 def _compile_side_by_side() -> None:
     children = {}
-    for loader in _LOADERS:
+    for stage, loader in _LOADERS.items():
         pid = os.fork()
         if pid == 0:
             code = 1
@@ -42,19 +68,19 @@ def _compile_side_by_side() -> None:
                 code = 0
             finally:
                 os._exit(code)
-        children[pid] = loader.__module__
-    for pid, module in children.items():
+        children[pid] = stage
+    for pid, stage in children.items():
         if os.waitpid(pid, 0)[1]:
-            raise ProcessError(f"the kernels of {module} could not be compiled")
+            raise ProcessError(f"the kernels of {stage} could not be compiled")
 
 
 def load_kernels(say: Callable[[], None]) -> float:
-    """Load every kernel, compiled first where that is needed (`say` is then called); return seconds."""
+    """Load every kernel; `say` is called if they must be compiled first. Return seconds."""
     begin = time.monotonic()
     if not are_compiled():
         say()
         _compile_side_by_side()
-    for loader in _LOADERS:
+    for loader in _LOADERS.values():
         loader()
     if not numba.config.DISABLE_JIT:
         for old in CACHE_HOME.glob("compiled-*"):

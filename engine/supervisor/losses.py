@@ -19,9 +19,7 @@ def what_is_lost(segments: Segments, statistics: Statistics, name: str) -> str:
             f"are not reported"
         )
     if stage == "classifier":
-        waiting = sum(
-            ring.used for (kind, _), ring in segments.rings.items() if kind == "events"
-        )
+        waiting = sum(ring.used for (kind, _), ring in segments.rings.items() if kind == "events")
         return f"{waiting:,} slots of events were not merged, and what workers still hold"
     waiting = segments.rings["rows", None].used
     return f"{waiting:,} rows were not written, and what comes before them"

@@ -81,9 +81,7 @@ class SpawnNursery:
             if child.poll() is not None:
                 del self._children[name]
                 status = child.returncode << 8 if child.returncode >= 0 else -child.returncode
-                messages.append(
-                    {"said": "ended", "name": name, "pid": child.pid, "status": status}
-                )
+                messages.append({"said": "ended", "name": name, "pid": child.pid, "status": status})
         return messages
 
     def start(self, name: str) -> None:

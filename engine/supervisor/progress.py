@@ -1,4 +1,5 @@
-"""What a person sees while a run goes on: a bar on a terminal, plain lines elsewhere, nothing with --json.
+"""What a person sees while a run goes on: a bar on a terminal, plain lines elsewhere, nothing with
+--json.
 
 Everything goes to standard error; standard output belongs to alerts.
 """

@@ -1,4 +1,5 @@
-"""A run from its first segment to its last: start the stages, watch them, end them, say what happened.
+"""A run from its first segment to its last: start the stages, watch them, end them, say what
+happened.
 
     make segments -> start zygote -> kernels loaded -> start stages -> watch -> all ended -> unlink
 
@@ -6,8 +7,8 @@ Whatever happens, the segments are unlinked: by the run itself, or, after kill -
 (segments whose locks nobody holds belong to dead runs).
 
 First INT or TERM: capture stops reading, everything drains, every flow becomes a record, exit 0.
-Second INT: processes are killed at once, exit 130. A stage that dies or falls silent ends the run with
-exit 4 and a message that says which, and what of its work is lost.
+Second INT: processes are killed at once, exit 130. A stage that dies or falls silent ends the run
+with exit 4 and a message that says which, and what of its work is lost.
 """
 
 import os
@@ -20,6 +21,7 @@ from dataclasses import dataclass, field
 from engine.errors import ProcessError
 from engine.layouts import DONE, DRAIN, LEAVE, RUN, RUNNING
 from engine.pipeline import Segments
+from engine.recorder.run_json import Process, process_facts
 from engine.rings.plan import RunPlan
 from engine.rings.report import ReportReader
 from engine.rings.segment import find_segments
@@ -41,7 +43,7 @@ class Outcome:
     errors: list[str] = field(default_factory=list)
     reports: list[dict] = field(default_factory=list)
     counters: dict[str, dict[str, int]] = field(default_factory=dict)
-    processes: dict[str, object] = field(default_factory=dict)
+    processes: dict[str, Process] = field(default_factory=dict)
     started_ns: int = 0
     ended_ns: int = 0
     start_seconds: float = 0.0  # From the start until the stages ran.
@@ -198,7 +200,7 @@ class Supervisor:
         outcome.ended_ns = time.time_ns()
         lines = self.statistics.processes()
         outcome.counters = self.statistics.totals()
-        outcome.processes = {line.name: line for line in lines}
+        outcome.processes = process_facts(self.statistics)
         stages = sum(line["cpu_ns"] - line["start_cpu_ns"] for line in lines) / 1e9
         outcome.cpu_seconds = stages + max(0.0, _cpu_seconds() - self._own_cpu)
         for reader in self._readers.values():

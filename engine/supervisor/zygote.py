@@ -1,8 +1,8 @@
 """The zygote: a process that has every kernel loaded and forks the stages from itself.
 
-A stage that had to import and load for itself would take two seconds; forked from here it runs after
-30 ms, and so does its replacement. The zygote opens no ring, starts no thread and compiles nothing
-after its first fork. Supervisor and zygote speak JSON, a line a message, over two pipes:
+A stage that had to import and load for itself would take two seconds; forked from here it runs
+after 30 ms, and so does its replacement. The zygote opens no ring, starts no thread and compiles
+nothing after its first fork. Supervisor and zygote speak JSON, a line a message, over two pipes:
 
     supervisor -> zygote    {"start": name}   {"kill": name}
     zygote -> supervisor    {"said": "compiling"}   {"said": "loaded", "seconds": s}
@@ -13,6 +13,7 @@ after its first fork. Supervisor and zygote speak JSON, a line a message, over t
 It ends, with all its children, when the supervisor closes its pipe or dies.
 """
 
+import contextlib
 import os
 import select
 import signal
@@ -75,10 +76,8 @@ class Zygote:
             return
         while not self._commands.closed:
             select.select([self._commands.descriptor, wake_read], [], [])
-            try:
+            with contextlib.suppress(BlockingIOError):
                 os.read(wake_read, _CHUNK_BYTES)
-            except BlockingIOError:
-                pass
             self._bury()
             for command in self._commands.read():
                 if "start" in command:

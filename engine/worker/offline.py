@@ -1,4 +1,5 @@
-"""Run capture and workers in this process, over rings of their own: for comparisons and measurements.
+"""Run capture and workers in this process, over rings of their own: for comparisons and
+measurements.
 
 The same kernels, the same reader and the same steps as in a run, in turns instead of side by side.
 """
@@ -12,16 +13,13 @@ from engine.capture.sources import find_sources, needs_arena
 from engine.config import Config
 from engine.events import CAPTURE, COUNTERS_MAX, WORKER
 from engine.flows.table import initialise, table_shape
-from engine.layouts import PACKET, PROCESS
+from engine.layouts import PACKET
 from engine.layouts.records import EVENT_SLOT_BYTES, EVENT_SLOT_WORDS, RECORD, RECORD_SLOTS
-from engine.packets.key import secret_words
 from engine.rings import spsc
 from engine.rings.plan import RunPlan
 from engine.rings.private import PrivateRing
 from engine.rings.waiting import FINISHED
 from engine.worker.main import Worker
-
-_COUNTERS_AT = PROCESS.index("counters_0")
 
 
 class PrivateLine:
@@ -61,9 +59,7 @@ class Pipeline:
             PrivateRing(ring.packet_capacity, PACKET.size_bytes, ring.packet_capacity)
             for _ in range(workers)
         ]
-        self.events = [
-            PrivateRing(ring.event_capacity, EVENT_SLOT_BYTES) for _ in range(workers)
-        ]
+        self.events = [PrivateRing(ring.event_capacity, EVENT_SLOT_BYTES) for _ in range(workers)]
         self._reader = Reader(
             Task(files, config, **task),
             self.packets,

@@ -1,4 +1,4 @@
-"""Where a worker finds payload: in files that it maps itself when they first occur, or in the arena."""
+"""Where a worker finds payload: in files that it maps when they first occur, or in the arena."""
 
 import numpy as np
 

@@ -1,0 +1,61 @@
+"""The command line: `engine VERB ...`. Verbs and flags follow tcpdump, Suricata and Zeek.
+
+Exit codes: 0 done, also with warnings; 1 failed after the start; 2 usage, configuration, missing
+file, bad filter; 3 damaged input or loss, with --strict only; 4 a process died; 130 interrupted
+twice.
+"""
+
+import os
+import sys
+
+import click
+
+from engine import __version__
+from engine.cli.config import config
+from engine.cli.inspect import check, diff, features, layout, stats
+from engine.cli.model import model
+from engine.cli.run import run
+from engine.cli.shm import shm
+from engine.errors import EngineError
+from engine.recorder.escape import shown_text
+
+BROKEN_PIPE = 1
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "-V", "--version", prog_name="engine")
+def engine() -> None:
+    """Network intrusion detection that accounts for every packet."""
+
+
+for command in (run, features, check, diff, stats, layout, model, config, shm):
+    engine.add_command(command)
+
+
+@engine.command(context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def bench(arguments: tuple[str, ...]) -> None:
+    """Measure speed and memory, beside other programs that are installed."""
+    from engine.bench import main as bench_main
+
+    sys.exit(bench_main(list(arguments)))
+
+
+def main() -> None:
+    """Run a verb; faults of the world become one line and their exit code."""
+    try:
+        engine(prog_name="engine", standalone_mode=False)
+    except EngineError as error:
+        print("engine: " + shown_text(str(error)), file=sys.stderr)
+        sys.exit(error.exit_code)
+    except click.exceptions.Exit as exit_:
+        sys.exit(exit_.exit_code)
+    except click.Abort:
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        # Whoever read our output has gone; say nothing more, not even at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(BROKEN_PIPE)

@@ -1,0 +1,38 @@
+"""`engine config dump|check`: what the settings are, what they may be, what they cost."""
+
+import click
+
+from engine.cli.options import config_option, load_config, set_option, write
+
+
+@click.group()
+def config() -> None:
+    """Show and check the configuration."""
+
+
+@config.command()
+@config_option
+@set_option
+def dump(config_path: str | None, settings: tuple[str, ...]) -> None:
+    """Print the whole configuration as TOML, each setting with its range."""
+    from engine.config import dump as dump_config
+
+    write(dump_config(load_config(config_path, settings)))
+
+
+@config.command(name="check")
+@config_option
+@set_option
+def check_config(config_path: str | None, settings: tuple[str, ...]) -> None:
+    """Check the configuration and print the shared memory that a run will take."""
+    loaded = load_config(config_path, settings)
+    from engine.pipeline import shape_of, sizes
+
+    workers = loaded.workers
+    found = sizes(loaded, workers, arena=True)
+    shape = shape_of(loaded, workers)
+    lines = [f"{kind:12}{size:>16,} bytes" for kind, size in found.items()]
+    lines.append(f"{'all':12}{sum(found.values()):>16,} bytes for {workers} worker(s)")
+    lines.append(f"{shape.bytes_per_flow:.1f} bytes of table for each of flow.max_flows")
+    lines.append("(the arena only when standard input or a compressed file is read)")
+    write("\n".join(lines) + "\n")

@@ -1,0 +1,26 @@
+"""Options that several verbs take."""
+
+import sys
+
+import click
+
+from engine import config
+
+config_option = click.option(
+    "-c", "--config", "config_path", metavar="FILE", help="Configuration, TOML."
+)
+set_option = click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override a setting."
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+
+
+def load_config(config_path: str | None, settings: tuple[str, ...]) -> config.Config:
+    """Return the configuration that the options ask for."""
+    return config.load(config_path, settings)
+
+
+def write(text: str) -> None:
+    """Write a verb's result to standard output."""
+    sys.stdout.write(text)
+    sys.stdout.flush()

@@ -1,0 +1,29 @@
+"""The folder that a run writes into: made, refused or emptied before anything starts."""
+
+import os
+from pathlib import Path
+
+from engine.errors import ConfigError
+from engine.recorder.escape import whole_text
+from engine.recorder.files import PARTIAL
+from engine.recorder.outputs import FORMATS
+from engine.recorder.run_json import RUN_JSON
+
+OWN_FILES = (*FORMATS.values(), RUN_JSON)  # What --overwrite may remove, and nothing else.
+
+
+def prepare_folder(folder: str, overwrite: bool) -> None:
+    """Make the folder ready; ConfigError if it cannot be written, or holds what is not ours."""
+    path, shown = Path(folder), whole_text(folder)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        names = sorted(entry.name for entry in path.iterdir())
+    except OSError as error:
+        raise ConfigError(f"cannot use folder {shown!r}: {error.strerror}") from None
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise ConfigError(f"cannot write into folder {shown!r}: Permission denied")
+    if names and not overwrite:
+        raise ConfigError(f"folder {shown!r} is not empty: name another, or give --overwrite")
+    for name in names:
+        if name.removesuffix(PARTIAL) in OWN_FILES:
+            (path / name).unlink()

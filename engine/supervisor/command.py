@@ -1,0 +1,126 @@
+"""`engine run` from its options to its exit code: plan, run, run.json, summary."""
+
+import sys
+from dataclasses import dataclass
+
+from engine.capture.bpf_filter import compile_filter
+from engine.capture.sources import find_sources, needs_arena
+from engine.classifier import model as models
+from engine.config import Config
+from engine.errors import OutputError
+from engine.recorder.folder import prepare_folder
+from engine.recorder.outputs import check_outputs
+from engine.recorder.run_json import (
+    RunFacts,
+    run_record,
+    source_files,
+    write_run_json,
+)
+from engine.rings.plan import RunPlan, new_run_name
+from engine.supervisor.progress import Shown, Silent, show_error
+from engine.supervisor.run import Outcome, Supervisor
+from engine.supervisor.summary import as_json, as_text, is_lossy
+
+STRICT = 3
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What the command line asked for, checked as far as it can be without looking."""
+
+    sources: tuple[str, ...]
+    folder: str | None
+    overwrite: bool
+    separate: bool
+    no_score: bool
+    formats: tuple[str, ...]
+    early: bool
+    packets_max: int
+    digest: bool
+    strict: bool
+    as_json: bool
+    filter_words: str
+
+
+def make_plan(config: Config, options: RunOptions) -> RunPlan:
+    """Return what the run is to do; ConfigError or ModelError if it cannot be done."""
+    files = find_sources(options.sources)
+    if options.filter_words:
+        compile_filter(options.filter_words)
+    score = not options.no_score
+    card = models.read_card(models.path_of(config.model.path)) if score else None
+    writes = options.folder is not None
+    if options.formats:
+        rows = "all" if options.early else "finals"
+    else:
+        rows = "alerts" if score and (writes or not options.as_json) else "none"
+    plan = RunPlan(
+        run=new_run_name(),
+        config=config,
+        sources=tuple(file.path for file in files),
+        files=files,
+        hash_key=config.hash_key(),
+        workers=config.workers,
+        separate=options.separate,
+        packets_max=options.packets_max,
+        filter_words=options.filter_words,
+        score=score,
+        facts=score or writes or options.digest,
+        digest=options.digest or writes,
+        rows=rows,
+        folder=options.folder,
+        flow_formats=options.formats,
+        model=card.name if card else "",
+        model_version=card.version if card else "",
+        labels=tuple(card.labels) if card else (),
+    )
+    check_outputs(plan)
+    return plan
+
+
+def run_command(config: Config, options: RunOptions) -> int:
+    """Run and return the exit code."""
+    plan = make_plan(config, options)
+    if plan.folder is not None:
+        prepare_folder(plan.folder, options.overwrite)
+    observer = Silent() if options.as_json else Shown()
+    supervisor = Supervisor(plan, observer, needs_arena(plan.files))
+    supervisor.statistics["source_bytes"] = sum(file.bytes for file in plan.files)
+    supervisor.statistics["sources"] = len(plan.files)
+    outcome = supervisor.run()
+    observer.close()
+    _write_record(plan, outcome)
+    if options.strict and outcome.exit_code == 0 and is_lossy(outcome):
+        outcome.exit_code = STRICT
+    if options.as_json:
+        sys.stdout.write(as_json(plan, outcome))
+    else:
+        sys.stderr.write(as_text(plan, outcome))
+    for error in outcome.errors:
+        show_error(error)
+    return outcome.exit_code
+
+
+def _write_record(plan: RunPlan, outcome: Outcome) -> None:
+    """Write run.json, whatever became of the run."""
+    if plan.folder is None:
+        return
+    card = {}
+    if plan.score:
+        path = models.path_of(plan.config.model.path)
+        card = {"path": str(path), "name": plan.model, "version": plan.model_version}
+    facts = RunFacts(
+        command=("engine", *sys.argv[1:]),
+        started_ns=outcome.started_ns,
+        ended_ns=outcome.ended_ns,
+        exit_code=outcome.exit_code,
+        processes=outcome.processes,
+        reports=outcome.reports,
+        sources=source_files(plan.sources),
+        model=card,
+    )
+    try:
+        write_run_json(plan.folder, run_record(plan, facts))
+    except OutputError as error:
+        outcome.errors.append(str(error))
+        outcome.exit_code = outcome.exit_code or error.exit_code
