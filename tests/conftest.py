@@ -4,11 +4,9 @@ Profiles of Hypothesis: quick (the default), full (tools/test), interpreted (wit
 NUMBA_DISABLE_JIT is set, tests marked `compiled` are left out.
 """
 
-import contextlib
-import importlib
 import itertools
 import os
-import pkgutil
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,8 +14,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-import engine
 from engine.rings.segment import PREFIX, SHARED_MEMORY, find_segments
+from engine.supervisor.kernels import load_kernels
 
 ROOT = Path(__file__).resolve().parent.parent
 WITHOUT_JIT = os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")
@@ -40,11 +38,9 @@ def _worker() -> str:
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Load every module, and so compile its kernels, once: before xdist's workers would each."""
-    if _worker() == "main" and not session.config.option.collectonly:
-        for module in pkgutil.walk_packages(engine.__path__, "engine."):
-            with contextlib.suppress(Exception):  # The tests that need it will say what is wrong.
-                importlib.import_module(module.name)
+    """Compile every kernel before xdist's workers start, or each of them would."""
+    if _worker() == "main" and session.config.getoption("numprocesses", None):
+        load_kernels(lambda: print("compiling the kernels", file=sys.stderr, flush=True))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

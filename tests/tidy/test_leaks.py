@@ -31,7 +31,9 @@ def test_leaked_segment_fails_its_test(tmp_path, name):
     body, says = PLANTED[name]
     planted = tmp_path / "test_planted.py"
     planted.write_text(
+        "import tests.conftest\n"
         "from engine.rings.segment import Segment, segment_name\n\n"
+        "tests.conftest.STALE_GRACE_S = 0  # An engine that starts meanwhile would tidy up.\n\n"
         f"def test_planted(new_run):\n    {body.strip()}\n"
     )
     command = [
