@@ -25,6 +25,8 @@ def test_first_stamp_above_the_limit_leaves_no_time_behind() -> None:
 
 def test_stamp_at_the_limit_is_taken() -> None:
     assert _times(TIME_MAX)[0] == [TIME_MAX]
+    times, clock = _times(10, TIME_MAX)
+    assert (times, clock.steps) == ([10, TIME_MAX], 0)
 
 
 def test_stamp_outside_int64_does_not_touch_the_clock() -> None:

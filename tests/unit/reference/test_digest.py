@@ -38,13 +38,13 @@ def test_flow_id_is_of_key_and_first_position() -> None:
 
 
 def test_packed_record_has_every_field_at_its_place() -> None:
-    run = run_of((1 * S, datagram(b"abc")), (2 * S, datagram(back=True)))
+    run = run_of((1 * S, datagram(b"abc" * 30)), (2 * S, datagram(back=True)))
     for record in run.records:
         octets = packed(record)
         assert len(octets) == calcsize(HEAD) + 142 * 4 + 18
         head = (4, 17, 0, 4000, 9, bytes(12) + A, bytes(12) + B, 0)
         times = (record.time, 1 * S, 2 * S)
-        tail = (1, 1, 31, 28, record.reason, int(record.final), record.sequence)
+        tail = (1, 1, 118, 28, record.reason, int(record.final), record.sequence)
         assert unpack_from(HEAD, octets) == (*head, *times, *tail)
         vector = unpack_from("<142f", octets, calcsize(HEAD))
         valid = int.from_bytes(octets[-18:], "little")

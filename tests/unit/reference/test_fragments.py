@@ -86,10 +86,11 @@ def test_entry_that_is_half_a_minute_old_leaves_uncounted() -> None:
 
 
 def test_replaced_entry_is_the_newest() -> None:
-    firsts = [(k, _piece(0, identification=k)) for k in range(ENTRIES_MAX)]
-    firsts += [(5000, _piece(0, identification=0)), (5001, _piece(0, identification=ENTRIES_MAX))]
-    assert _orphans(*firsts, (5002, _piece(2, identification=0))) == 0
-    assert _orphans(*firsts, (5002, _piece(2, identification=1))) == 1
+    numbers = [*range(ENTRIES_MAX), 1, ENTRIES_MAX, ENTRIES_MAX + 1]  # 0 and 2 must leave.
+    firsts = [(time, _piece(0, identification=number)) for time, number in enumerate(numbers)]
+    assert run_of(*firsts).counters["fragment_evicted"] == 2
+    for number, orphans in ((0, 1), (1, 0), (2, 1), (3, 0)):
+        assert _orphans(*firsts, (9999, _piece(2, identification=number))) == orphans
 
 
 def test_separate_sources_know_nothing_of_each_other() -> None:

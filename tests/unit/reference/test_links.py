@@ -84,7 +84,7 @@ def _where(link_type: int, head: bytes, packet: bytes = V4) -> tuple[int, int]:
         (127, pack("<HHI8xB", 0, 17, 3, 0) + b"\x88\x01" + bytes(24) + SNAP + IP4, (4, 0)),
         (
             127,
-            pack("<HHII12xB", 0, 25, 0x80000003, 0, 0) + b"\x88\x01" + bytes(24) + SNAP + IP4,
+            pack("<HHII12xB", 0, 25, 0x80000003, 0, 0x20) + b"\x88\x01" + bytes(26) + SNAP + IP4,
             (4, 0),
         ),
         (192, pack("<HHI", 0, 8, 101), (0, 0)),

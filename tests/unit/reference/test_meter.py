@@ -149,21 +149,22 @@ def test_flow_that_ended_is_not_split_by_age() -> None:
     assert _ends(*packets, flow_active_timeout="5 s") == [(FORCED, 10 * S, 3)]
 
 
-def _lingering(**changed: object) -> list[tuple[int, int, int]]:
-    step = 1000 * S
-    count = (1 << 44) // step + 1  # The last packet's age is just above 2⁴⁴ ns.
-    packets = [(0, segment(RST)), *[(k * step, segment(ACK)) for k in range(1, count + 1)]]
-    return _ends(*packets, flow_tcp_linger="1000 s", **changed)
+def _lingering(age: int, **changed: object) -> list[int]:
+    """Return the reasons of a flow that ended at once and whose last packet has this age."""
+    times = [*range(0, age, 1000 * S), age]
+    packets = [(time, segment(ACK if time else RST)) for time in times]
+    ends = _ends(*packets, flow_tcp_linger="1000 s", **changed)
+    assert sum(count for _, _, count in ends) == len(times)
+    return [reason for reason, _, _ in ends]
 
 
-def test_ended_flow_begins_anew_at_the_age_that_narrow_rows_hold() -> None:
-    ends = _lingering()
-    assert [reason for reason, _, _ in ends] == [ENDED, FORCED]
-    assert ends[1][2] == 1
+def test_ended_flow_begins_anew_at_the_age_that_narrow_rows_do_not_hold() -> None:
+    assert _lingering((1 << 44) - 1) == [FORCED]
+    assert _lingering(1 << 44) == [ENDED, FORCED]
 
 
 def test_ended_flow_with_wide_fields_has_no_such_age() -> None:
-    assert [reason for reason, _, _ in _lingering(flow_active_timeout="off")] == [FORCED]
+    assert _lingering(1 << 44, flow_active_timeout="off") == [FORCED]
 
 
 def test_sender_of_the_first_packet_is_the_initiator() -> None:

@@ -268,6 +268,8 @@ def test_handshake_needs_its_three_steps_in_order() -> None:
     for order in ((0, 2, 1), (1, 0, 2), (2, 0, 1), (0, 1)):
         packets = [(k, steps[step]) for k, step in enumerate(order)]
         assert "handshake" not in _marks(*packets)[0]
+    packets = [(0, steps[0]), (1, steps[1]), (2, segment(ACK, back=True))]
+    assert "handshake" not in _marks(*packets)[0]
     assert "handshake" in _marks(*[(k, step) for k, step in enumerate(steps)])[0]
 
 
@@ -302,6 +304,13 @@ def test_only_udp_with_port_53_makes_facts() -> None:
     assert facts(run_of((0, datagram(QUERY, port=54)))) == []
     tcp = f.ip(f.tcp((4000, 53), ACK, QUERY), f.TCP, (A, B))
     assert facts(run_of((0, tcp))) == []
+
+
+def test_later_fragments_make_no_facts() -> None:
+    first = f.ipv4(f.udp((4000, 53), QUERY[:32]), f.UDP, (A, B), fragment=f.MORE_FRAGMENTS)
+    later = f.ipv4(QUERY, f.UDP, (A, B), fragment=5)
+    run = run_of((0, first), (1, later))
+    assert (run.counters["accepted"], facts(run)) == (2, [])
 
 
 def test_every_packet_of_a_flow_makes_its_fact() -> None:
