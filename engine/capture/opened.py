@@ -3,7 +3,6 @@
 import numpy as np
 
 from engine.capture import pcap
-from engine.capture.mapping import Mapping
 from engine.capture.pcapng import SECTION
 from engine.capture.state import (
     BASE,
@@ -39,6 +38,7 @@ from engine.capture.state import (
     UNKNOWN,
 )
 from engine.capture.streams import Stream, Window
+from engine.rings.mapping import Mapping
 from engine.rings.plan import SourceFile
 
 _FAULTS = {"compression": COMPRESSION, "trailing": TRAILING}

@@ -235,6 +235,7 @@ def consume(arrays, packet_ring, packet_words, scratch_array, limit):
         control_before = shard.counters[_CONTROL]
         done, why = _take_batch(shard, words, mask, (first, count), scratch)
         publish_events(shard)
+        # Plain: a statistic of the consumer's own line.
         ring[_CONTROL_CONSUMED] += shard.counters[_CONTROL] - control_before
         spsc.release(ring, first + done)
         taken += done

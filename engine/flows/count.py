@@ -91,25 +91,25 @@ def _run_sums(table, line, side):
     """Return (data packets, payload) that a direction has counted so far, spilled ones included."""
     direction = direction_line(line, side)
     spill, _ = spills_of(table, line, side)
-    data = high_half(direction[places.PACKETS]) + spill[places.SPILL_DATA]
-    return data, high_half(direction[places.BYTES]) + spill[places.SPILL_PAYLOAD]
+    loaded = high_half(direction[places.PACKETS]) + spill[places.SPILL_DATA]
+    return loaded, high_half(direction[places.BYTES]) + spill[places.SPILL_PAYLOAD]
 
 
 @njit(**KERNEL)
 def _end_run(table, line, run, end):
     """Complete the bulk sums of a run of 4 or more whose last packet came at offset `end`. Cold."""
     side = (run >> places.RUN_SIDE_SHIFT) & 1
-    data, payload = _run_sums(table, line, side)
+    loaded, payload = _run_sums(table, line, side)
     block = owned_block(table, line, places.COLD_FLOW, places.BULK_SHIFT)
-    add_edge(block, side, 1, (data, payload, end))
+    add_edge(block, side, 1, (loaded, payload, end))
 
 
 @njit(**KERNEL)
 def _begin_bulk(table, line, packet, before_payload, begin):
     """Note that a run is a bulk: its 4th packet has come and is not counted yet. Cold."""
-    data, payload = _run_sums(table, line, packet.side)
+    loaded, payload = _run_sums(table, line, packet.side)
     block = owned_block(table, line, places.COLD_FLOW, places.BULK_SHIFT)
-    sums = (data - (RUN_FULL - 1), payload - before_payload, begin)
+    sums = (loaded - (RUN_FULL - 1), payload - before_payload, begin)
     add_edge(block, packet.side, -1, sums)
 
 

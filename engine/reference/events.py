@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cache
+from string import ascii_lowercase, ascii_uppercase, digits
 
 from engine.features.services import service_of
 from engine.reference.hashes import address_words, fixed_hash
@@ -22,6 +23,7 @@ MARKS = (
 )
 Position = tuple[int, int]  # Time, frame reference.
 _service_of = cache(service_of)
+_BASE_62 = digits + ascii_uppercase + ascii_lowercase
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +144,21 @@ class Record:
 
     @property
     def flow_id(self) -> int:
-        """Return the identifier: fixed hash of the key and the part's first position."""
+        """Return the identifier, of 51 bits."""
+        return self._identity >> 13
+
+    @property
+    def uid(self) -> str:
+        """Return the identifier in the form that Zeek's readers know."""
+        rest, uid = self._identity, ""
+        for _ in range(11):
+            rest, digit = divmod(rest, 62)
+            uid = _BASE_62[digit] + uid
+        return "C" + uid
+
+    @property
+    def _identity(self) -> int:
+        """Return the fixed hash of the key and the part's first position."""
         key = self.key
         ports = [key.protocol << 16 | port for port in (key.initiator_port, key.responder_port)]
         words = [*address_words(key.initiator), *address_words(key.responder), *ports, key.vlan]

@@ -67,7 +67,7 @@ def _names_server(piece: bytes, end: int) -> bool:
         if at > end:
             raise _BeyondError
     if at == end:
-        return False
+        return _nameless(piece, end)
     if at + 2 + _number(piece, at, 2) != end:
         raise _BeyondError
     at += 2
@@ -80,6 +80,13 @@ def _names_server(piece: bytes, end: int) -> bool:
         if host_name and _number(piece, at + 3, 2) > 0:
             return True
         at += size
+    return _nameless(piece, end)
+
+
+def _nameless(piece: bytes, end: int) -> bool:
+    """Return that no server is named: this is known of a hello that is captured to its end."""
+    if end > len(piece):
+        raise _BeyondError
     return False
 
 

@@ -1,7 +1,7 @@
 """What a flow part adds up, packet by packet: exact integers, from which its features follow."""
 
 from engine.config import SECOND_NS
-from engine.reference.internet import ACK, FIN, RST, SYN, TCP, Layer
+from engine.reference.internet import ACK, FIN, RST, SYN, Layer
 
 ACTIVITY_TIMEOUT_NS = 5 * SECOND_NS
 SUBFLOW_TIMEOUT_NS = SECOND_NS
@@ -102,13 +102,11 @@ class Side:
             while flags:
                 self.flags[bit] += flags & 1
                 flags, bit = flags >> 1, bit + 1
-            self.impossible += is_impossible(layer)
+            self.impossible += layer.window is not None and is_impossible(layer.flags)
 
 
-def is_impossible(layer: Layer) -> bool:
-    """Return whether no TCP stack sends the flags of this packet, whose flags are captured."""
-    assert layer.protocol == TCP, "only TCP has flags"
-    flags = layer.flags
+def is_impossible(flags: int) -> bool:
+    """Return whether no TCP stack sends these flags."""
     if flags & SYN and flags & (FIN | RST):
         return True
     return flags == 0 or flags & (FIN | ACK) == FIN  # FIN+PSH+URG without ACK is one of these.

@@ -46,9 +46,9 @@ class Outcome:
     processes: dict[str, Process] = field(default_factory=dict)
     started_ns: int = 0
     ended_ns: int = 0
-    start_seconds: float = 0.0  # From the start until the stages ran.
-    seconds: float = 0.0  # From then until the last stage ended.
-    cpu_seconds: float = 0.0  # Of all processes, start-up apart.
+    start_s: float = 0.0  # From the start until the stages ran.
+    wall_s: float = 0.0  # From then until the last stage ended.
+    cpu_s: float = 0.0  # Of all processes, start-up apart.
     compiled: bool = False
 
     def summary_of(self, process: str) -> dict:
@@ -70,7 +70,7 @@ class Supervisor:
         self._alive: dict[str, int] = {}
         self._interrupts = 0
         self._begin = time.monotonic()
-        self._own_cpu = _cpu_seconds()
+        self._own_cpu = _cpu_s()
         find_segments(remove_stale=True)
         self.segments = Segments(plan, arena)
         self.statistics = self.segments.statistics
@@ -92,8 +92,8 @@ class Supervisor:
             self._fail(str(error), error.exit_code)
         finally:
             self._finish()
-            for number, handler in handlers.items():
-                signal.signal(number, handler)
+            for number, before in handlers.items():
+                signal.signal(number, before)
         return self._outcome
 
     def _interrupted(self, number: int, frame) -> None:
@@ -181,8 +181,8 @@ class Supervisor:
     def _note_ready(self) -> None:
         ready = sum(report["report"] == "ready" for report in self._outcome.reports)
         if ready == len(self._names):
-            self._outcome.start_seconds = time.monotonic() - self._begin
-            self._own_cpu = _cpu_seconds()
+            self._outcome.start_s = time.monotonic() - self._begin
+            self._own_cpu = _cpu_s()
             self.statistics["phase"] = 1
 
     def _fail(self, error: str, exit_code: int) -> None:
@@ -192,17 +192,17 @@ class Supervisor:
     def _finish(self) -> None:
         """End what still lives, collect, unlink."""
         outcome = self._outcome
-        ran = time.monotonic() - self._begin - outcome.start_seconds
+        ran = time.monotonic() - self._begin - outcome.start_s
         self._leave()
         self._read_reports()
         self.statistics["phase"] = 2
-        outcome.seconds = ran
+        outcome.wall_s = ran
         outcome.ended_ns = time.time_ns()
         lines = self.statistics.processes()
         outcome.counters = self.statistics.totals()
         outcome.processes = process_facts(self.statistics)
         stages = sum(line["cpu_ns"] - line["start_cpu_ns"] for line in lines) / 1e9
-        outcome.cpu_seconds = stages + max(0.0, _cpu_seconds() - self._own_cpu)
+        outcome.cpu_s = stages + max(0.0, _cpu_s() - self._own_cpu)
         for reader in self._readers.values():
             os.close(reader.descriptor)
         for descriptor in self._writers.values():
@@ -230,6 +230,6 @@ class Supervisor:
         self._nursery.close()
 
 
-def _cpu_seconds() -> float:
+def _cpu_s() -> float:
     own = resource.getrusage(resource.RUSAGE_SELF)
     return own.ru_utime + own.ru_stime

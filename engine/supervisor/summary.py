@@ -53,9 +53,9 @@ def as_json(plan: RunPlan, outcome: Outcome) -> str:
         "records": {"final": classifier["finals"], "early": classifier["early"]},
         "alerts": classifier["alerts"],
         "hosts": 0,
-        "seconds": round(outcome.seconds, 6),
-        "cpu_seconds": round(outcome.cpu_seconds, 6),
-        "start_seconds": round(outcome.start_seconds, 6),
+        "seconds": round(outcome.wall_s, 6),
+        "cpu_seconds": round(outcome.cpu_s, 6),
+        "start_seconds": round(outcome.start_s, 6),
         "workers": plan.workers,
         "counters": outcome.counters,
         "processes": {
@@ -77,12 +77,12 @@ def as_text(plan: RunPlan, outcome: Outcome) -> str:
     counts = packets(outcome)
     capture, worker = outcome.counters["capture"], outcome.counters["worker"]
     classifier = outcome.counters["classifier"]
-    rate = counts["read"] / outcome.seconds if outcome.seconds > 0 else 0.0
+    rate = counts["read"] / outcome.wall_s if outcome.wall_s > 0 else 0.0
     refused = sum(counts["refused"].values())
     reasons = ", ".join(f"{name} {count:,}" for name, count in counts["refused"].items())
     lines = [
         f"{counts['read']:,} packets of {capture['sources']:,} source(s) in "
-        f"{outcome.seconds:.2f} s ({rate:,.0f}/s; {outcome.cpu_seconds:.2f} s of CPU)",
+        f"{outcome.wall_s:.2f} s ({rate:,.0f}/s; {outcome.cpu_s:.2f} s of CPU)",
         f"  accepted {counts['accepted']:,}; refused {refused:,}"
         + (f" ({reasons})" if reasons else "")
         + (f"; filtered {counts['filtered']:,}" if counts["filtered"] else ""),

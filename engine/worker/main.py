@@ -60,6 +60,7 @@ class Worker:
         if why == RUN_ENDED:
             return FINISHED
         if why == NEEDS_SOURCE:
+            # Plain: the consumer is the only writer of its own line.
             slot = int(self._packets.header[HEAD]) & (self._packets.capacity - 1)
             self._sources.map_source_of(self._packets.slots[slot])
             return BUSY

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from engine.capture.mapping import Mapping
 from engine.flows.shard import ARENA_ADDRESS, ARENA_MASK, IN_ARENA, NOT_MAPPED, SOURCES_AT
 from engine.layouts import PACKET
+from engine.rings.mapping import Mapping
 from engine.rings.plan import SourceFile
 
 _REFERENCE = PACKET.index("reference")

@@ -1,6 +1,7 @@
-"""Engine and twin side by side: events of both as rows of plain values, and the first that differs."""
+"""Engine and twin side by side: events of both as plain values, and the first that differs."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -224,7 +225,7 @@ def merged(workers: Sequence[Sequence[np.ndarray]], separate: bool) -> list[dict
     for events in workers:
         own = [engine_row(words) for words in events]
         orders = [order_of(row, separate) for row in own]
-        for before, after in zip(orders, orders[1:], strict=False):
+        for before, after in pairwise(orders):
             assert before < after, f"a worker sent {after} after {before}"
         rows += own
     return sorted(rows, key=lambda row: order_of(row, separate))
@@ -251,7 +252,7 @@ def difference(engine: dict, reference: dict) -> str | None:
 
 
 def assert_same_events(engine: list[dict], reference: list[twin.Event]) -> None:
-    """Assert that both made the same events in the same order; say which is the first that differs."""
+    """Assert that both made the same events in the same order, or say which differs first."""
     for at, (left, event) in enumerate(zip(engine, reference, strict=False)):
         right = twin_row(event)
         found = difference(left, right)
@@ -261,7 +262,7 @@ def assert_same_events(engine: list[dict], reference: list[twin.Event]) -> None:
             raise AssertionError(f"event {at}: {found}\nengine {short}\ntwin   {expected}")
     assert len(engine) == len(reference), (
         f"engine made {len(engine)} events, twin {len(reference)}; "
-        f"next {(engine + [None])[min(len(engine), len(reference))]}"
+        f"next {[*engine, None][min(len(engine), len(reference))]}"
     )
 
 
