@@ -12,8 +12,10 @@ names.
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from engine.config import Config
+from engine.errors import SegmentError
 from engine.flows.table import TableShape, initialise, table_shape
 from engine.layouts import PACKET, RING, ROW, SEGMENT
 from engine.layouts.control import PROCESS, STATISTICS
@@ -104,10 +106,22 @@ def shape_of(config: Config, workers: int) -> TableShape:
     return table_shape(config.flow.max_flows, workers)
 
 
+def _check_memory(wanted: int) -> None:
+    """Raise SegmentError if the machine does not have the memory: the kernel would kill somebody."""
+    for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+        name, _, value = line.partition(":")
+        if name == "MemAvailable" and wanted > int(value.split()[0]) * 1024:
+            raise SegmentError(
+                f"the run needs {wanted:,} bytes of shared memory, {value.strip()} are available; "
+                f"lower flow.max_flows or the ring capacities (engine config check)"
+            )
+
+
 class Segments:
     """The shared memory of a run. Who creates unlinks: the supervisor, whatever happens."""
 
     def __init__(self, plan: RunPlan, arena: bool) -> None:
+        _check_memory(sum(sizes(plan.config, plan.workers, arena).values()))
         self._held: list[Segment] = []
         self.rings: dict[tuple[str, int | None], Ring] = {}
         try:

@@ -22,6 +22,7 @@ from engine.supervisor.run import Outcome, Supervisor
 from engine.supervisor.summary import as_json, as_text, is_lossy
 
 STRICT = 3
+ERRORS_SHOWN = 3  # The first is the cause, the rest mostly its consequences.
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ def run_command(config: Config, options: RunOptions) -> int:
         sys.stdout.write(as_json(plan, outcome))
     else:
         sys.stderr.write(as_text(plan, outcome))
-    for error in outcome.errors:
+    for error in outcome.errors[:ERRORS_SHOWN]:
         show_error(error)
     return outcome.exit_code
 

@@ -17,7 +17,13 @@ from engine.rings.statistics import Statistics
 
 REFRESH_S = 0.2
 PLAIN_S = 10.0
+NO_CAPTURE = "no_capture"  # How the reason of such damage begins.
 DAMAGE_LINES_MAX = 20  # Shown while it runs; run.json has them all.
+
+
+def is_no_capture(report: dict) -> bool:
+    """Return whether a report is of a file that is no capture at all."""
+    return report["report"] == "damage" and report["reason"].startswith(NO_CAPTURE)
 
 
 class Silent:
@@ -67,8 +73,8 @@ class Shown(Silent):
         self._say("first run of this version: compiling kernels, about a minute, once")
 
     def report(self, report: dict) -> None:
-        """Say what is damaged, as long as it is few."""
-        if report["report"] not in ("damage", "suppressed"):
+        """Say what is damaged, as long as it is few; files that are no captures are summed up."""
+        if report["report"] not in ("damage", "suppressed") or is_no_capture(report):
             return
         self._damage += 1
         if self._damage <= DAMAGE_LINES_MAX:

@@ -5,9 +5,11 @@ import msgspec
 from engine.events import DROPPED, REFUSED
 from engine.recorder.escape import shown_text, whole_text
 from engine.rings.plan import RunPlan
+from engine.supervisor.progress import is_no_capture
 from engine.supervisor.run import Outcome
 
 SCHEMA = 1
+NAMED_MAX = 3
 _REFUSED = "refused_"
 
 
@@ -95,8 +97,14 @@ def as_text(plan: RunPlan, outcome: Outcome) -> str:
         lines.append(
             f"  {worker['finals_evicted']:,} flows ended for want of memory: raise flow.max_flows"
         )
-    if capture["sources_damaged"]:
-        lines.append(f"  {capture['sources_damaged']:,} source(s) damaged; what was whole was read")
+    strangers = [report["path"] for report in outcome.reports if is_no_capture(report)]
+    damaged = capture["sources_damaged"] - len(strangers)
+    if damaged:
+        lines.append(f"  {damaged:,} source(s) damaged; what was whole was read")
+    if strangers:
+        named = ", ".join(shown_text(path) for path in strangers[:NAMED_MAX])
+        more = f" and {len(strangers) - NAMED_MAX:,} more" if len(strangers) > NAMED_MAX else ""
+        lines.append(f"  no captures, not read: {named}{more}")
     if capture["time_steps"] or capture["time_regressions"]:
         lines.append(
             f"  clock: {capture['time_steps']:,} steps, {capture['time_regressions']:,} regressions"
