@@ -23,7 +23,7 @@ OUTPUT_BYTES = 256 << 10  # Decompressed at once, about.
 COMPRESSION, TRAILING = "compression", "trailing"
 _MAGIC_BYTES_MAX = 6
 _BLOCK_HEADER_BYTES = 3
-_RUN_LENGTH = 1  # zstd block type: one byte, repeated.
+_RAW, _RUN_LENGTH = 0, 1  # zstd block types; a run is one byte, repeated.
 
 Replay = Callable[[int, int], Iterator[bytes]]
 
@@ -215,12 +215,20 @@ class ZstdFrame:
         if not self._has(_BLOCK_HEADER_BYTES):
             return b""
         header = int.from_bytes(self._input[self._at : self._at + _BLOCK_HEADER_BYTES], "little")
-        size = 1 if header >> 1 & 3 == _RUN_LENGTH else header >> 3
+        kind = header >> 1 & 3
+        size = 1 if kind == _RUN_LENGTH else header >> 3
         if not self._has(_BLOCK_HEADER_BYTES + size):
             return b""
         if header & 1:
             self._next = self._tail
-        return self._decode(_BLOCK_HEADER_BYTES + size)
+        if kind != _RAW:
+            return self._decode(_BLOCK_HEADER_BYTES + size)
+        # The decoder gives raw bytes as they come; what is wrong with them shows at the last one.
+        output = self._decode(_BLOCK_HEADER_BYTES + max(0, size - 1))
+        try:
+            return output + self._decode(min(size, 1))
+        except BrokenDataError:
+            raise BrokenDataError(output) from None
 
     def _tail(self) -> bytes:
         if self._checksum and not self._has(4):
