@@ -185,23 +185,26 @@ LIMITS_NS = (
     5 * SECOND_NS + 1,
     120 * SECOND_NS,
 )
-gap_choices = st.one_of(st.sampled_from(LIMITS_NS), st.integers(0, 1800 * SECOND_NS))
+SHORT_NS = (1000, 0, 1, SECOND_NS, SECOND_NS + 1)
+any_gap = st.one_of(st.sampled_from(LIMITS_NS), st.integers(0, 1800 * SECOND_NS))
 
 
 @st.composite
 def parts(draw) -> list[Packet]:
-    """Draw the packets of a part."""
+    """Draw the packets of a part: at any time, or as bulks have them."""
+    bulky = draw(st.booleans())
+    sides = st.sampled_from((True,) * 7 + (False,)) if bulky else st.booleans()
     rows = draw(
         st.lists(
             st.tuples(
-                gap_choices,
-                st.booleans(),
+                st.sampled_from(SHORT_NS) if bulky else any_gap,
+                sides,
                 st.integers(20, 4095),
-                st.one_of(st.just(0), st.integers(0, 1 << 20)),
+                st.one_of(st.just(0), st.integers(1, 1 << 20), st.integers(1, 1 << 20)),
                 st.integers(0, 255),
                 st.integers(0, 65_535),
             ),
-            min_size=1,
+            min_size=draw(st.sampled_from((1, 6, 12, 24))),
             max_size=40,
         )
     )
@@ -223,7 +226,7 @@ def _tally(packets: list[Packet], protocol: int) -> Tally:
     return tally
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=500)
 @given(parts(), st.sampled_from((6, 17)), st.booleans())
 def test_tallies_give_what_the_whole_list_gives(
     packets: list[Packet], protocol: int, wide: bool

@@ -34,7 +34,11 @@ def test_name_words_are_lower_case_padded_then_length() -> None:
 def test_flow_id_is_of_key_and_first_position() -> None:
     (final,) = finals(run_of((7, datagram())))
     words = [4, 0, 0x0A000001, 4, 0, 0x0A000002, 17 << 16 | 4000, 17 << 16 | 9, 0, 7]
-    assert final.flow_id == fixed_hash([*words, final.first[1]])
+    identity = fixed_hash([*words, final.first[1]])
+    assert final.flow_id == identity >> 13
+    letters = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+    assert final.uid[0] == "C"
+    assert sum(letters.index(c) * 62**k for k, c in enumerate(final.uid[:0:-1])) == identity
 
 
 def test_packed_record_has_every_field_at_its_place() -> None:

@@ -128,6 +128,11 @@ def test_four_data_packets_without_a_long_gap_are_a_bulk() -> None:
     _check(final, 76, 406, 4, 406 / 3, None, None, None)
 
 
+def test_bulk_begins_with_its_first_data_packet() -> None:
+    final = _bulk((0, False, 0), *[(S // 2 + k, False, 10) for k in range(4)])
+    _check(final, 76, 40, 4, 40 / 3e-9)
+
+
 def test_three_data_packets_are_no_bulk() -> None:
     assert feature(_bulk(*[(k, False, 9) for k in range(3)]), 76) is None
 

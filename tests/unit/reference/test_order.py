@@ -4,11 +4,13 @@ Method: captures of a few packets around pane boundaries; every event of a run i
 written down by hand.
 """
 
-from engine.reference import Run
+from engine.reference import Run, run_bytes
 from engine.reference.events import Delta, Fact, Increase, Record
 from engine.reference.hashes import fixed_hash, name_words
 from tests.property import frames as f
+from tests.property.capture_files import FORMATS, Frame
 from tests.unit.reference.scenes import (
+    RAW,
     A,
     B,
     S,
@@ -206,6 +208,14 @@ def test_later_fragments_and_flags_not_captured_are_not_impossible() -> None:
     later = f.ipv4(bytes(24), f.TCP, (A, B), fragment=3)
     (delta,) = deltas(run_of((0, first), (1, later)))
     assert (delta.increase.fwd_packets, delta.increase.fwd_impossible) == (2, 0)
+
+
+def test_flags_are_not_impossible_without_the_window() -> None:
+    packet = segment(f.SYN | f.FIN)
+    for captured, expected in ((34, 0), (35, 0), (36, 1)):
+        frame = Frame(0, RAW, packet[:captured], len(packet))
+        (delta,) = deltas(run_bytes([("cut", FORMATS["pcapng"]([frame]))]))
+        assert (delta.increase.fwd_packets, delta.increase.fwd_impossible) == (1, expected)
 
 
 def test_remainder_of_a_split_is_what_no_delta_told() -> None:
