@@ -36,6 +36,7 @@ _ARITHMETIC = {_ALU | operation | source for operation in range(0, 0xB0, 0x10) f
 _JUMPS = {_JUMP | kind | source for kind in range(0x10, 0x50, 0x10) for source in (0, 8)}
 _CODES = _LOADS | _ARITHMETIC | _JUMPS | {_STORE, _STORE_X, _JUMP, _MISC, _MISC | _TO_A}
 _CODES |= {_RETURN, _RETURN | _RETURN_A}
+_CODES -= {_ALU | _NEG | _FROM_X}
 
 
 def verified(code: bytes) -> np.ndarray:

@@ -27,7 +27,7 @@ BATCH_PACKETS = 16_384  # Read by one call of the kernel, at most.
 PUBLISH_RECORDS_MAX = 256
 PACKETS_UNLIMITED = 1 << 62
 OPEN_AT_ONCE = 64  # Sources opened in one step, at most: a step is to be short.
-_WAITS = counter_index("capture", "waits")
+WAITS = counter_index("capture", "waits")
 _SOURCES = counter_index("capture", "sources")
 _DAMAGED = counter_index("capture", "sources_damaged")
 _STEPS = counter_index("capture", "time_steps")
@@ -189,7 +189,7 @@ class Reader:
         moved = words[state.BUDGET] < BATCH_PACKETS
         full = status in (state.RING_FULL, state.ARENA_FULL)
         if full:
-            self._counters[_WAITS] += moved or not self._waiting
+            self._counters[WAITS] += moved or not self._waiting
             self._waiting = True
             return SOME if moved else IDLE
         self._waiting = False
