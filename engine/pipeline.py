@@ -107,7 +107,7 @@ def shape_of(config: Config, workers: int) -> TableShape:
 
 
 def _check_memory(wanted: int) -> None:
-    """Raise SegmentError if the machine does not have the memory: the kernel would kill somebody."""
+    """Raise SegmentError if the machine lacks the memory: else the kernel would kill somebody."""
     for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
         name, _, value = line.partition(":")
         if name == "MemAvailable" and wanted > int(value.split()[0]) * 1024:
