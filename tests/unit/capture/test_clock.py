@@ -16,16 +16,24 @@ from engine.capture.clock import correction, judge_stamp
 from engine.layouts import PACKET, STEP
 from engine.memory.options import KERNEL
 from engine.memory.pointers import pointer
-from tests.unit.capture.files import SECOND, datagram, pcap, read, times
+from tests.property import frames as f
+from tests.unit.capture.files import RAW, SECOND, datagram, pcap, read, times
 
+ETHERNET = 1
 LIMIT = (1 << 63) - (1 << 60)
 LOWEST, HIGHEST = -(1 << 63), (1 << 63) - 1
 
 
-def timed(folder, *stamps: int, **options):
-    """Return what capture makes of raw packets with these stamps."""
-    content = pcap(*((stamp, datagram(k)) for k, stamp in enumerate(stamps)), form="pcapng")
-    return read(folder, content, **options)
+@pytest.fixture(params=(ETHERNET, RAW))
+def timed(request, tmp_path):
+    """Return what gives packets these stamps: ordinary frames, or such as go the long way round."""
+
+    def make(*stamps: int, **options):
+        wrap = f.ethernet if request.param == ETHERNET else bytes
+        packets = ((stamp, wrap(datagram(k))) for k, stamp in enumerate(stamps))
+        return read(tmp_path, pcap(*packets, form="pcapng", link=request.param), **options)
+
+    return make
 
 
 def steps(made) -> list[tuple[int, int, int]]:
@@ -36,21 +44,21 @@ def steps(made) -> list[tuple[int, int, int]]:
     return [(row[0], row[2], row[1]) for row in rows[control & (kinds == STEP)].tolist()]
 
 
-def test_times_that_grow_are_taken_as_they_are(tmp_path):
-    made = timed(tmp_path, -7, 5, 5, 90)
+def test_times_that_grow_are_taken_as_they_are(timed):
+    made = timed(-7, 5, 5, 90)
     assert times(made) == [-7, 5, 5, 90]
     assert (made.counters["time_regressions"], made.counters["time_steps"]) == (0, 0)
 
 
-def test_packet_up_to_1_s_older_takes_the_latest_time(tmp_path):
-    made = timed(tmp_path, 10 * SECOND, 9 * SECOND, 10 * SECOND - 1, 11 * SECOND)
+def test_packet_up_to_1_s_older_takes_the_latest_time(timed):
+    made = timed(10 * SECOND, 9 * SECOND, 10 * SECOND - 1, 11 * SECOND)
     assert times(made) == [10 * SECOND, 10 * SECOND, 10 * SECOND, 11 * SECOND]
     assert made.counters["time_regressions"] == 2
     assert steps(made) == []
 
 
-def test_packet_older_by_more_steps_the_clock_of_its_source(tmp_path):
-    made = timed(tmp_path, 10 * SECOND, 9 * SECOND - 1, 9 * SECOND + 5, 3 * SECOND)
+def test_packet_older_by_more_steps_the_clock_of_its_source(timed):
+    made = timed(10 * SECOND, 9 * SECOND - 1, 9 * SECOND + 5, 3 * SECOND)
     expected = [10 * SECOND, 10 * SECOND, 10 * SECOND + 6, 10 * SECOND + 6]
     assert times(made) == expected
     first, second = SECOND + 1, 7 * SECOND + 6
@@ -59,8 +67,8 @@ def test_packet_older_by_more_steps_the_clock_of_its_source(tmp_path):
     assert [(step["before_ns"], step["after_ns"]) for step in told] == [(0, first), (first, second)]
 
 
-def test_step_stands_before_its_packet_and_behind_those_before_it(tmp_path):
-    rows = timed(tmp_path, 10 * SECOND, 5 * SECOND).records[0]
+def test_step_stands_before_its_packet_and_behind_those_before_it(timed):
+    rows = timed(10 * SECOND, 5 * SECOND).records[0]
     positions = [(row[0], row[5]) for row in rows.tolist()]
     assert positions == sorted(set(positions[:-1])) + positions[-1:]
     assert [row[PACKET.index("lengths")] == 0 for row in rows.tolist()] == [
@@ -71,15 +79,15 @@ def test_step_stands_before_its_packet_and_behind_those_before_it(tmp_path):
     ]
 
 
-def test_time_above_the_limit_lowers_the_correction(tmp_path):
-    made = timed(tmp_path, 5, LIMIT, LIMIT + 1, LIMIT + 3, HIGHEST)
+def test_time_above_the_limit_lowers_the_correction(timed):
+    made = timed(5, LIMIT, LIMIT + 1, LIMIT + 3, HIGHEST)
     assert times(made) == [5, LIMIT, LIMIT, LIMIT, LIMIT]
     assert made.counters["time_steps"] == 3
     assert steps(made)[0] == (LIMIT, 0, -1)
 
 
-def test_first_packet_above_the_limit_has_no_time_and_leaves_no_latest(tmp_path):
-    made = timed(tmp_path, LIMIT + 1, 5, 3)
+def test_first_packet_above_the_limit_has_no_time_and_leaves_no_latest(timed):
+    made = timed(LIMIT + 1, 5, 3)
     assert made.counters["refused_malformed_time"] == 1
     assert times(made) == [5, 5]
     assert (made.counters["time_regressions"], made.counters["time_steps"]) == (1, 0)
@@ -101,8 +109,8 @@ def test_each_source_has_its_own_clock(tmp_path):
 
 
 @pytest.mark.parametrize("count", (0, 1, 150))
-def test_steps_are_reported_up_to_a_limit_and_the_rest_is_counted(tmp_path, count):
-    made = timed(tmp_path, *(1000 * SECOND - k * 5 * SECOND for k in range(count + 1)))
+def test_steps_are_reported_up_to_a_limit_and_the_rest_is_counted(timed, count):
+    made = timed(*(1000 * SECOND - k * 5 * SECOND for k in range(count + 1)))
     assert made.counters["time_steps"] == count
     assert len(made.told("step")) == min(count, 100)
     assert [told["count"] for told in made.told("suppressed")] == [count - 100] * (count > 100)
