@@ -1,7 +1,7 @@
 """The digest of a run (SEMANTICS.rst, "Digest")."""
 
 from collections.abc import Iterable
-from struct import Struct
+from struct import Struct, pack
 
 import xxhash
 
@@ -9,7 +9,7 @@ from engine.reference.capture import SOURCE_SHIFT
 from engine.reference.events import Record
 
 FEATURES = 142
-FLOW_ROWS = (*range(82), 92)  # Where the 83 flow features stand in the vector.
+ALERT_KIND = 2  # Records are 0 (early) and 1 (final).
 _HEAD = Struct("<BBHHH16s16sH7qBBI")
 _VECTOR_BYTES = FEATURES * 4
 _ENTROPY_AT = 92 * 4
@@ -21,6 +21,22 @@ def digest_of(records: Iterable[Record]) -> str:
     for record in records:
         digest.update(packed(record))
     return "noscore:" + digest.hexdigest()
+
+
+def scored_digest_of(judged: Iterable[tuple[Record, float, bool]], threshold: float) -> str:
+    """Return the digest of (record, score, whether it alerts) in order."""
+    digest = xxhash.xxh3_128()
+    for record, score, alert in judged:
+        digest.update(packed(record) + pack("<f", score))
+        if alert:
+            digest.update(pack("<Bf", ALERT_KIND, threshold))
+    return digest.hexdigest()
+
+
+def vector_bytes(record: Record) -> bytes:
+    """Return the 142 features of a record as float32; those of hosts are not valid, so 0."""
+    headers, entropy = record.features[:-4], record.features[-4:]
+    return (headers.ljust(_ENTROPY_AT, b"\0") + entropy).ljust(_VECTOR_BYTES, b"\0")
 
 
 def packed(record: Record) -> bytes:
@@ -43,7 +59,5 @@ def packed(record: Record) -> bytes:
         1 if record.final else 0,
         record.sequence,
     )
-    headers, entropy = record.features[:-4], record.features[-4:]
-    vector = (headers.ljust(_ENTROPY_AT, b"\0") + entropy).ljust(_VECTOR_BYTES, b"\0")
     valid = record.valid & (1 << 82) - 1 | record.valid >> 82 << 92
-    return head + vector + valid.to_bytes(18, "little")
+    return head + vector_bytes(record) + valid.to_bytes(18, "little")
