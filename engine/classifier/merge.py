@@ -46,7 +46,8 @@ from engine.layouts import (
     ROW,
 )
 from engine.memory.addresses import words_at
-from engine.memory.pointers import pointer, shifted
+from engine.memory.options import KERNEL
+from engine.memory.pointers import pointer, prefetch, shifted
 from engine.rings.ring import Ring
 from engine.rings.spsc import peek, read_watermark, release
 
@@ -54,6 +55,7 @@ SLOTS_MAX = 16_384  # Slots taken by one call: it must return soon (a signal wai
 
 HEADER, SLOTS, CAPACITY, HEAD, TAIL, RELEASED, MARK_TIME, MARK_REFERENCE = range(8)
 LANE_WORDS = 8
+_ASK_AHEAD = 16  # Slots.
 
 # What a merge counts: the words of events.CLASSIFIER, then these.
 DELTA_PACKETS = len(CLASSIFIER)  # Packets in deltas and remainders: equals final_packets at the end
@@ -104,14 +106,23 @@ def is_finished(lanes: np.ndarray) -> bool:
     return bool(empty and (lanes[:, [MARK_TIME, MARK_REFERENCE]] == INFINITE).all())
 
 
-@njit(cache=True)
+@njit(**KERNEL)
 def _slot(lane, sequence):
     """Return the pointer to slot `sequence` of a lane."""
     at = sequence & (lane[CAPACITY] - 1)
     return words_at(lane[SLOTS] + at * (8 * EVENT_SLOT_WORDS), EVENT_SLOT_WORDS)
 
 
-@njit(cache=True)
+@njit(**KERNEL)
+def _ask_ahead(lane, count):
+    """Ask for slots that come soon: the worker's core has them in its cache."""
+    for k in range(count):
+        slot = _slot(lane, lane[HEAD] + _ASK_AHEAD + k)
+        prefetch(slot, 0)
+        prefetch(slot, EVENT_SLOT_WORDS // 2)
+
+
+@njit(**KERNEL)
 def _give_back(lane):
     """Release what has been read of a lane."""
     if lane[RELEASED] != lane[HEAD]:
@@ -119,7 +130,7 @@ def _give_back(lane):
         lane[RELEASED] = lane[HEAD]
 
 
-@njit(cache=True)
+@njit(**KERNEL)
 def _refresh(lane):
     """Look at an empty lane again: watermark first, then tail. Return whether it has events."""
     ring = words_at(lane[HEADER], _RING_WORDS)
@@ -134,13 +145,13 @@ def _refresh(lane):
     return count > 0
 
 
-@njit(cache=True)
+@njit(**KERNEL)
 def _copy_key(source, target):
     for word in range(KEY_WORDS):
         target[word] = source[word]
 
 
-@njit(cache=True)
+@njit(**KERNEL)
 def _choose(lanes, keys, count, separate):
     """Return the lane whose head may be taken, or -1. It may go on up to the key at `count`."""
     best = -1
@@ -165,7 +176,7 @@ def _choose(lanes, keys, count, separate):
     return best
 
 
-@njit(cache=True)
+@njit(**KERNEL)
 def _take_delta(slot, tally):
     """Take one delta."""
     packets = slot[_DELTA_PACKETS]
@@ -173,13 +184,13 @@ def _take_delta(slot, tally):
     tally[DELTA_PACKETS] += (packets & _HALF) + (packets >> 32 & _HALF)
 
 
-@njit(cache=True)
+@njit(**KERNEL)
 def _take_fact(slot, tally):
     """Take one fact."""
     tally[FACTS] += 1
 
 
-@njit(cache=True)
+@njit(**KERNEL)
 def _count_record(slot, second, tally):
     """Count one record whose first two slots are given."""
     head = slot[HEAD_AT]
@@ -194,10 +205,11 @@ def _count_record(slot, second, tally):
         tally[DELTA_PACKETS] += (packets & _HALF) + (packets >> 32 & _HALF)
 
 
-@njit(cache=True)
+@njit(**KERNEL)
 def _take(lane, kind, row, tally):
     """Take the lane's head, an event of `kind`; return whether it was a record, now in `row`."""
     slot = _slot(lane, lane[HEAD])
+    _ask_ahead(lane, RECORD_SLOTS if kind == RECORD else 1)
     if kind == RECORD:
         assert lane[TAIL] - lane[HEAD] >= RECORD_SLOTS, "a record is published in part"
         _count_record(slot, _slot(lane, lane[HEAD] + 1), tally)
@@ -213,7 +225,7 @@ def _take(lane, kind, row, tally):
     return 0
 
 
-@njit(cache=True)
+@njit(**KERNEL)
 def _run(lane, keys, row, limits, tally):
     """Take from one lane up to the bound; return how many records were taken.
 
@@ -238,7 +250,7 @@ def _run(lane, keys, row, limits, tally):
     return count
 
 
-@njit("UniTuple(i8, 2)(i8[:, ::1], i8[:, ::1], i8[:, ::1], i8[::1], b1)", cache=True)
+@njit("UniTuple(i8, 2)(i8[:, ::1], i8[:, ::1], i8[:, ::1], i8[::1], b1)", **KERNEL)
 def merge(lanes, keys, rows, tally, separate):
     """Fill `rows` with the next records; return (how many, how many slots were taken).
 
@@ -270,7 +282,7 @@ def merge(lanes, keys, rows, tally, separate):
     return count, slots
 
 
-@njit(cache=True)
+@njit(**KERNEL)
 def _drain(lane, key, last, limits, tally):
     """Count the events of one lane, in its own order, and give them back."""
     head_end, separate = limits
@@ -279,6 +291,7 @@ def _drain(lane, key, last, limits, tally):
         kind = load_key(slot, separate, key)
         assert is_before(last, key), "events are out of order"
         _copy_key(key, last)
+        _ask_ahead(lane, RECORD_SLOTS if kind == RECORD else 1)
         if kind == RECORD:
             _count_record(slot, _slot(lane, lane[HEAD] + 1), tally)
             lane[HEAD] += RECORD_SLOTS
@@ -292,7 +305,7 @@ def _drain(lane, key, last, limits, tally):
     _give_back(lane)
 
 
-@njit("i8(i8[:, ::1], i8[:, ::1], i8[::1], b1)", cache=True)
+@njit("i8(i8[:, ::1], i8[:, ::1], i8[::1], b1)", **KERNEL)
 def count_only(lanes, keys, tally, separate):
     """Count what the rings hold, without merging; return how many slots were taken.
 

@@ -10,6 +10,7 @@ from numba import njit
 
 from engine.config import PANE_NS
 from engine.layouts import CLASS_PACKET, DELTA, DELTA_EVENT, RECORD, RECORD_EVENT
+from engine.memory.options import KERNEL
 
 KEY_WORDS = 6
 SOURCE, TIME, CLASS, POSITION_TIME, POSITION_REFERENCE, RANK = range(KEY_WORDS)
@@ -29,7 +30,7 @@ RANK_MASK = DELTA_EVENT.mask("head", "rank")
 SOURCE_SHIFT = 48
 
 
-@njit(cache=True)
+@njit(**KERNEL)
 def load_key(slot, separate, key):
     """Set `key` to that of the event whose first slot is `slot`; return the event's kind."""
     head = slot[HEAD_AT]
@@ -49,7 +50,7 @@ def load_key(slot, separate, key):
     return kind
 
 
-@njit(cache=True)
+@njit(**KERNEL)
 def promised_key(time, reference, separate, key):
     """Set `key` to the last one that the watermark (time, reference) promises."""
     key[SOURCE] = reference >> SOURCE_SHIFT if separate else 0
@@ -60,7 +61,7 @@ def promised_key(time, reference, separate, key):
     key[RANK] = _LAST_RANK
 
 
-@njit(cache=True)
+@njit(**KERNEL)
 def is_before(left, right):
     """Return whether key `left` comes before key `right`."""
     for word in range(KEY_WORDS):

@@ -16,6 +16,7 @@ from engine.layouts import (
     TOP_FEATURES,
 )
 from engine.memory.addresses import words_at
+from engine.memory.options import KERNEL
 
 _HEADERS = 82  # Flow features 0 to 81 are features 0 to 81; the last one is feature 92.
 _PAYLOAD = FLOW_INDICES[-1]
@@ -38,13 +39,13 @@ _PAYLOAD_SHIFT = 32 * (_PAYLOAD % 2)
 _LOWER_HALF = (1 << 32) - 1
 
 
-@njit(cache=True)
+@njit(**KERNEL)
 def _slot(slots, mask, sequence):
     """Return the pointer to slot `sequence` of the ring whose slots begin at address `slots`."""
     return words_at(slots + (sequence & mask) * (8 * EVENT_SLOT_WORDS), EVENT_SLOT_WORDS)
 
 
-@njit(cache=True)
+@njit(**KERNEL)
 def fill_row(slots, mask, sequence, row):
     """Make `row` the row of the record whose first slot is `sequence`, without a verdict."""
     slot = _slot(slots, mask, sequence)

@@ -65,6 +65,7 @@ def _hash_batch(table, words, mask, first, count, scratch):
     slots, slots_at = table[SLOTS], table[SLOTS_AT]
     for k in range(count):
         at = ((first + k) & mask) * _WORDS
+        prefetch(words, ((first + k + BATCH) & mask) * _WORDS)
         side = side_of(words, at)
         addresses, rest = flow_key(words, at, side, secrets)
         tag = tag_of(keyed_hash(addresses, rest, secrets))

@@ -8,7 +8,9 @@ end, which brings one nearer, files the row at once. Every timeout is at least a
 set now lies in a later pane.
 
 Panes are named modulo 250; a deadline further ahead is filed 249 panes ahead and looked at then.
-Counts of each name, for all rows and for blocks of 4,096, tell where there is anything to find.
+How many rows have each name is counted. To evict, a row of a name must be found at once, however
+few have it: from the first eviction until there is room again, names are also counted by blocks of
+4,096 rows.
 """
 
 import numpy as np
@@ -16,12 +18,12 @@ from numba import njit
 
 from engine.config import PANE_NS
 from engine.events import counter_index
-from engine.flows.pools import ROW_FRESH
+from engine.flows.pools import LIVE, ROW_FRESH, ROWS
 from engine.flows.shard import row_at
 from engine.flows.sorting import BUCKETS, sort_entries
 from engine.layouts import places
 from engine.layouts.table import TABLE
-from engine.memory.lanes import matching_bytes
+from engine.memory.lanes import BLOCK, lowest_bit, matching_block
 from engine.memory.options import KERNEL
 from engine.memory.pointers import prefetch
 
@@ -35,6 +37,7 @@ DUE_COUNT = TABLE.index("due_count")
 BYTES_AT = TABLE.index("bytes_at")
 COUNTS_AT = TABLE.index("counts_at")
 HAND = TABLE.index("hand")
+BLOCKS_COUNTED = TABLE.index("blocks_counted")
 MOVED = counter_index("worker", "deadlines_moved")
 
 NAMES = 250  # Names of panes: pane % NAMES + 1. 0: no row, or no deadline wanted.
@@ -46,6 +49,7 @@ COUNT_NAMES = 256
 SCRATCH_WORDS = 2 * BUCKETS
 _PREFETCH_AHEAD = 8
 _OFFSET_SHIFT = 21
+_ROOM_SHIFT = 3  # With an eighth of the rows free, evictions are over for a while.
 
 
 @njit(**KERNEL)
@@ -74,11 +78,12 @@ def _rename(table, row, name):
     before = (word >> shift) & 255
     table[at] = word ^ ((before ^ name) << shift)
     counts = table[COUNTS_AT]
-    block = counts + COUNT_NAMES * (1 + (row >> BLOCK_SHIFT))
     table[counts + before] -= 1
-    table[block + before] -= 1
     table[counts + name] += 1
-    table[block + name] += 1
+    if table[BLOCKS_COUNTED]:
+        block = counts + COUNT_NAMES * (1 + (row >> BLOCK_SHIFT))
+        table[block + before] -= 1
+        table[block + name] += 1
 
 
 @njit(**KERNEL)
@@ -114,24 +119,16 @@ def next_pane(table, now_pane):
 def _collect(table, name):
     """Write the numbers of the rows of that name to the due list; return how many."""
     found = 0
-    counts, octets, due = table[COUNTS_AT], table[BYTES_AT], table[DUE_AT]
-    wanted = table[counts + name]
-    block_words = 1 << BLOCK_SHIFT - 3
-    for block in range((table[ROW_FRESH] >> BLOCK_SHIFT) + 1):
-        if found == wanted:
-            break
-        if table[counts + COUNT_NAMES * (1 + block) + name] == 0:
-            continue
-        first = block * block_words
-        for word in range(first, min(first + block_words, (table[ROW_FRESH] >> 3) + 1)):
-            matches = matching_bytes(table[octets + word], name)
-            place = 8 * word
-            while matches:
-                if matches & 1:
-                    table[due + found] = place
-                    found += 1
-                matches >>= 1
-                place += 1
+    octets, due = table[BYTES_AT], table[DUE_AT]
+    wanted = table[table[COUNTS_AT] + name]
+    first = 0
+    while found < wanted:
+        matches = matching_block(table, octets + (first >> 3), name)
+        while matches:
+            table[due + found] = first + lowest_bit(matches)
+            found += 1
+            matches &= matches - 1
+        first += BLOCK
     return found
 
 
@@ -140,6 +137,8 @@ def open_pane(shard, pane):
     """Enter a pane: make the due list of the rows whose deadline lies in it."""
     table = shard.table
     table[PANE] = pane
+    if table[LIVE] < table[ROWS] - (table[ROWS] >> _ROOM_SHIFT):
+        table[BLOCKS_COUNTED] = 0
     name = pane % NAMES + 1
     due = table[DUE_AT]
     found = _collect(table, name) if table[table[COUNTS_AT] + name] else 0
@@ -177,9 +176,11 @@ def due_row(shard):
     due, head, count = table[DUE_AT], table[DUE_HEAD], table[DUE_COUNT]
     deadline = due_next(table)
     if head + _PREFETCH_AHEAD < count:
-        line = row_at(table, table[due + head + _PREFETCH_AHEAD] & places.REFERENCE_MASK)
+        row_ahead = table[due + head + _PREFETCH_AHEAD] & places.REFERENCE_MASK
+        line = row_at(table, row_ahead)
         for word in range(0, places.ROW_WORDS, places.LINE_WORDS):
             prefetch(line, word)
+        prefetch(table, table[BYTES_AT] + (row_ahead >> 3))
     table[DUE_HEAD] = head + 1
     row = table[due + head] & places.REFERENCE_MASK
     if name_of(table, row) != IN_DUE_LIST:
@@ -202,6 +203,19 @@ def due_soon(table):
 
 
 @njit(**KERNEL)
+def _count_blocks(table):
+    """Count names by blocks of rows, from now on."""
+    counts, octets = table[COUNTS_AT], table[BYTES_AT]
+    blocks = (table[ROWS] >> BLOCK_SHIFT) + 1
+    for k in range(COUNT_NAMES * blocks):
+        table[counts + COUNT_NAMES + k] = 0
+    for row in range(1, table[ROW_FRESH] + 1):
+        name = (table[octets + (row >> 3)] >> 8 * (row & 7)) & 255
+        table[counts + COUNT_NAMES * (1 + (row >> BLOCK_SHIFT)) + name] += 1
+    table[BLOCKS_COUNTED] = 1
+
+
+@njit(**KERNEL)
 def _find_named(table, name):
     """Return a row of that name; there is one. The search goes on where the last one ended."""
     counts, octets = table[COUNTS_AT], table[BYTES_AT]
@@ -210,21 +224,19 @@ def _find_named(table, name):
     while table[counts + COUNT_NAMES * (1 + block) + name] == 0:
         block = (block + 1) % blocks
     table[HAND] = block
-    first = block << BLOCK_SHIFT - 3
-    for word in range(first, first + (1 << BLOCK_SHIFT - 3)):
-        matches = matching_bytes(table[octets + word], name)
-        place = 8 * word
-        while matches:
-            if matches & 1:
-                return np.int64(place)
-            matches >>= 1
-            place += 1
-    return np.int64(0)
+    row = block << BLOCK_SHIFT
+    while True:
+        matches = matching_block(table, octets + (row >> 3), name)
+        if matches:
+            return row + lowest_bit(matches)
+        row += BLOCK
 
 
 @njit(**KERNEL)
 def row_to_evict(table):
     """Return a row whose deadline lies in the earliest pane that has any."""
+    if table[BLOCKS_COUNTED] == 0:
+        _count_blocks(table)
     while True:  # Ends: a row is moved to a later name, or returned.
         name = IN_DUE_LIST
         if table[table[COUNTS_AT] + name] == 0:

@@ -38,7 +38,7 @@ from engine.layouts.records import (
 from engine.layouts.table import TABLE
 from engine.memory.atomics import load_acquire
 from engine.memory.options import HOT, KERNEL
-from engine.memory.pointers import shifted
+from engine.memory.pointers import prefetch_write, shifted
 from engine.rings import spsc
 
 AGE_MASK = TABLE.index("age_mask")
@@ -74,6 +74,7 @@ assert RECORD_EVENT.shift("key", "mark") == places.MARK_SHIFT
 _DELTAS = counter_index("worker", "deltas")
 _EARLY = counter_index("worker", "early")
 _FINALS = counter_index("worker", "finals_idle") - 1  # Plus the reason's number.
+_OWN_AHEAD = 8  # Slots.
 EARLY = 0  # The reason of an early record.
 
 
@@ -88,10 +89,21 @@ def has_room(shard, slots):
 
 
 @njit(**HOT)
+def _own_slots(shard, sequence, count):
+    """Ask for slots that will be written soon: the classifier's core had them last."""
+    mask = shard.ring[spsc.CAPACITY] - 1
+    for k in range(count):
+        slot = shifted(shard.slots, ((sequence + k) & mask) * EVENT_SLOT_WORDS)
+        prefetch_write(slot, 0)
+        prefetch_write(slot, EVENT_SLOT_WORDS // 2)
+
+
+@njit(**HOT)
 def next_slot(shard):
     """Return the pointer to the words of the next slot, and take it. There is room."""
     tail = shard.table[EVENT_TAIL]
     shard.table[EVENT_TAIL] = tail + 1
+    _own_slots(shard, tail + _OWN_AHEAD, 1)
     return shifted(shard.slots, (tail & (shard.ring[spsc.CAPACITY] - 1)) * EVENT_SLOT_WORDS)
 
 
@@ -259,6 +271,7 @@ def emit_record(shard, row, reason, order_class, order):
     floats = shard.scratch_floats
     if not wraps:
         floats = shifted(shard.floats, 2 * place * EVENT_SLOT_WORDS)
+    _own_slots(shard, tail + _OWN_AHEAD, RECORD_SLOTS)
     line = row_at(table, row)
     rank = RANK_EARLY if reason == EARLY and order_class == CLASS_PACKET else RANK_FINAL
     head = RECORD | order_class << CLASS_SHIFT | rank << RANK_SHIFT | reason << REASON_SHIFT

@@ -33,7 +33,7 @@ _OFFSET_SHIFT = PANE_ENTRY.shift("place", "offset")
 _OFFSET_MASK = PANE_ENTRY.mask("place", "offset")
 _BEGAN = 1 << PANE_ENTRY.shift("place", "began")
 _OPEN, _DELTAS, _EARLY = 0, 1, 2
-_PREFETCH_AHEAD = 8
+_PREFETCH_AHEAD = 16
 
 
 @njit(**KERNEL)

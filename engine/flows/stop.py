@@ -29,7 +29,7 @@ _NOT_STOPPING = -1
 _FIRST_DUE = -(1 << 63)
 _ROW_BITS = 21
 _VALUE_BITS_MAX = 41  # Above the row's 21 bits, below the sign.
-_PREFETCH_AHEAD = 6
+_PREFETCH_AHEAD = 16
 
 
 @njit(**KERNEL)

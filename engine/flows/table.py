@@ -53,7 +53,7 @@ def table_shape(max_flows: int, workers: int) -> TableShape:
         ("steps_at", STEPS_MAX * STEP_ENTRY.words),
         ("counts_at", SCRATCH_WORDS + count_blocks * COUNT_NAMES),
         ("due_at", rows),
-        ("bytes_at", (rows >> 3) + 1),
+        ("bytes_at", (rows >> 3) + 8),  # Whole blocks of 64 bytes are looked at.
         ("slots_at", slots),
         ("rows_at", (rows + 1) * places.ROW_WORDS),
         ("addresses_at", (rows + 1) * ADDRESSES.words),

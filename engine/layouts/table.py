@@ -85,6 +85,7 @@ TABLE = Layout(
         _line(
             Word("secrets", "-", "fixed", "key of the keyed hash", count=4),
             Word("constants_at", "words", "fixed", "where the flag counts begin"),
+            _private("blocks_counted", "-", "whether names are counted by row blocks too"),
         ),
     ),
     RECORD_LINE_BYTES,

@@ -1,5 +1,6 @@
 """Bytes in parallel: the bits of many bytes gathered into masks, bits counted, bytes compared."""
 
+import numpy as np
 from llvmlite import ir
 from numba import types
 
@@ -32,10 +33,16 @@ def _count_bits_twin(word):
     return signed((int(word) & _LOW64).bit_count())
 
 
-def _matching_bytes_twin(word, byte):
-    """Return 8 bits: which bytes of `word`, lowest first, are `byte`."""
-    octets = (int(word) & _LOW64).to_bytes(8, "little")
+def _matching_block_twin(words, index, byte):
+    """Return 64 bits: which of the 64 bytes of the words from `index` on are `byte`."""
+    octets = np.asarray(words[index : index + BLOCK // 8], np.int64).view(np.uint8)
     return signed(sum(1 << k for k, octet in enumerate(octets) if octet == byte))
+
+
+def _lowest_bit_twin(word):
+    """Return the place of the lowest bit that is set; 64 if there is none."""
+    low = int(word) & _LOW64
+    return signed((low & -low).bit_length() - 1 if low else BLOCK)
 
 
 def _gather(context, builder, signature, value, lanes):
@@ -84,17 +91,30 @@ def count_bits(typingctx, word):
     return types.int64(types.int64), codegen
 
 
-@twinned(_matching_bytes_twin)
-def matching_bytes(typingctx, word, byte):
-    """Define the comparison of eight lanes."""
+@twinned(_matching_block_twin)
+def matching_block(typingctx, words, index, byte):
+    """Define the comparison of 64 lanes."""
 
     def codegen(context, builder, signature, args):
-        lanes = ir.VectorType(I8, 8)
-        wanted = ir.Constant(lanes, ir.Undefined)
-        octet = builder.trunc(args[1], I8)
-        for lane in range(8):
-            wanted = builder.insert_element(wanted, octet, I32(lane))
-        equal = builder.icmp_signed("==", builder.bitcast(args[0], lanes), wanted)
-        return builder.zext(builder.bitcast(equal, I8), I64)
+        lanes = ir.VectorType(I8, BLOCK)
+        place = builder.bitcast(builder.gep(args[0], [args[1]]), lanes.as_pointer())
+        vector = builder.load(place)
+        vector.align = 8
+        first = builder.insert_element(
+            ir.Constant(lanes, ir.Undefined), builder.trunc(args[2], I8), I32(0)
+        )
+        none = ir.Constant(ir.VectorType(I32, BLOCK), [0] * BLOCK)
+        wanted = builder.shuffle_vector(first, first, none)
+        return builder.bitcast(builder.icmp_signed("==", vector, wanted), I64)
 
-    return types.int64(types.int64, types.int64), codegen
+    return types.int64(words, types.int64, types.int64), codegen
+
+
+@twinned(_lowest_bit_twin)
+def lowest_bit(typingctx, word):
+    """Define the instruction."""
+
+    def codegen(context, builder, signature, args):
+        return builder.cttz(args[0], ir.IntType(1)(0))
+
+    return types.int64(types.int64), codegen

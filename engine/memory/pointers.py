@@ -84,18 +84,25 @@ def bytes_at(typingctx, address, size):
     return types.CPointer(types.uint8)(types.int64, types.int64), codegen
 
 
-@twinned(_prefetch_twin)
-def prefetch(typingctx, base, index):
-    """Define the instruction: read, keep in all levels."""
+def _prefetcher(write: int):
+    """Return an intrinsic that asks for a line, to be read (0) or to be written (1)."""
 
-    def codegen(context, builder, signature, args):
-        place = builder.bitcast(builder.gep(args[0], [args[1]]), I8.as_pointer())
-        kind = ir.FunctionType(ir.VoidType(), [place.type, I32, I32, I32])
-        ask = builder.module.declare_intrinsic("llvm.prefetch", [place.type], kind)
-        builder.call(ask, [place, I32(0), I32(3), I32(1)])
-        return context.get_dummy_value()
+    def define(typingctx, base, index):
+        def codegen(context, builder, signature, args):
+            place = builder.bitcast(builder.gep(args[0], [args[1]]), I8.as_pointer())
+            kind = ir.FunctionType(ir.VoidType(), [place.type, I32, I32, I32])
+            ask = builder.module.declare_intrinsic("llvm.prefetch", [place.type], kind)
+            builder.call(ask, [place, I32(write), I32(3), I32(1)])
+            return context.get_dummy_value()
 
-    return types.void(base, types.int64), codegen
+        return types.void(base, types.int64), codegen
+
+    define.__name__ = "prefetch_write" if write else "prefetch"
+    return twinned(_prefetch_twin)(define)
+
+
+prefetch = _prefetcher(0)
+prefetch_write = _prefetcher(1)  # The line is fetched as this core's own: another core had it.
 
 
 @twinned(_float_bits_twin)

@@ -30,8 +30,13 @@ def _count_bits(word):
 
 
 @njit
-def _matching_bytes(word, byte):
-    return lanes.matching_bytes(word, byte)
+def _matching_block(words, index, byte):
+    return lanes.matching_block(pointer(words), index, byte)
+
+
+@njit
+def _lowest_bit(word):
+    return lanes.lowest_bit(word)
 
 
 def word_of(octets):
@@ -71,10 +76,22 @@ def test_count_bits_counts_the_ones(word):
     assert lanes.count_bits(word) == expected
 
 
-@given(octets=st.lists(OCTET, min_size=8, max_size=8), byte=OCTET)
-@example(octets=[7] * 8, byte=7)
-@example(octets=[0, 1, 0, 255, 0, 128, 127, 0], byte=0)
-def test_matching_bytes_marks_each_equal_byte(octets, byte):
-    expected = mask(octet == byte for octet in octets)
-    assert _matching_bytes(word_of(octets), byte) == expected
-    assert lanes.matching_bytes(word_of(octets), byte) == expected
+@given(octets=st.lists(st.sampled_from([0, 1, 7, 128, 255]), min_size=128, max_size=128))
+def test_matching_block_marks_each_equal_byte_of_64(octets):
+    words = np.array(octets, np.uint8).view(np.int64)
+    for index in (0, 3, 8):
+        block = octets[8 * index : 8 * index + 64]
+        for byte in (0, 1, 255):
+            expected = mask(octet == byte for octet in block)
+            assert _matching_block(words, index, byte) == expected
+            assert lanes.matching_block(words, index, byte) == expected
+
+
+@given(word=st.integers(-(1 << 63), (1 << 63) - 1))
+@example(word=0)
+@example(word=-(1 << 63))
+def test_lowest_bit_is_the_place_of_the_first_one(word):
+    digits = bin(word % (1 << 64))[:1:-1]
+    expected = digits.find("1") if word else 64
+    assert _lowest_bit(word) == expected
+    assert lanes.lowest_bit(word) == expected
