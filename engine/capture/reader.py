@@ -62,6 +62,7 @@ class Reader:
         self._findings = Findings(task.files, send)
         self._counters = counters
         self._keep = (rings, arena)  # Kernels hold their addresses.
+        self._capacity = min(ring.capacity for ring in rings)
         self._cache = fragments.new_cache()
         self._secrets = secret_words(task.hash_key)
         self._steps = np.zeros((state.STEPS_KEPT, state.STEP_WORDS), np.int64)
@@ -90,8 +91,7 @@ class Reader:
         words[layers.FRAGMENTS] = self._cache.ctypes.data
         words[layers.SECRET_WORDS] = self._secrets.ctypes.data
         words[state.WORKERS] = len(rings)
-        half = min(ring.capacity for ring in rings) // 2
-        words[state.BATCH] = min(PUBLISH_RECORDS_MAX, half)
+        words[state.BATCH] = min(PUBLISH_RECORDS_MAX, self._capacity // 2)
         words[state.COUNTERS] = self._counters.ctypes.data
         words[state.PACKETS_LEFT] = task.packets_max or PACKETS_UNLIMITED
         words[state.FILTERED] = bool(task.filter_words)
@@ -186,12 +186,12 @@ class Reader:
             words, self._rows.reshape(-1), self._rings.reshape(-1), self._heap.reshape(-1)
         )
         self._tell_steps()
-        moved = words[state.BUDGET] < BATCH_PACKETS
-        full = status in (state.RING_FULL, state.ARENA_FULL)
-        if full:
-            self._counters[WAITS] += moved or not self._waiting
+        moved = BATCH_PACKETS - int(words[state.BUDGET])
+        if status in (state.RING_FULL, state.ARENA_FULL):
+            self._counters[WAITS] += moved > 0 or not self._waiting
             self._waiting = True
-            return SOME if moved else IDLE
+            # Half a ring at once: capture came late, and should sleep less from now on.
+            return BUSY if 2 * moved >= self._capacity else SOME if moved else IDLE
         self._waiting = False
         row = int(words[state.FOUND_SOURCE])
         if status == state.NEED_BYTES and not self._refill(row):
