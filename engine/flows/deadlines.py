@@ -23,7 +23,7 @@ from engine.flows.shard import row_at
 from engine.flows.sorting import BUCKETS, sort_entries
 from engine.layouts import places
 from engine.layouts.table import TABLE
-from engine.memory.lanes import BLOCK, lowest_bit, matching_block
+from engine.memory.lanes import BLOCK, lowest_bit, matching_block, without_lowest_bit
 from engine.memory.options import KERNEL
 from engine.memory.pointers import prefetch
 
@@ -127,7 +127,7 @@ def _collect(table, name):
         while matches:
             table[due + found] = first + lowest_bit(matches)
             found += 1
-            matches &= matches - 1
+            matches = without_lowest_bit(matches)
         first += BLOCK
     return found
 

@@ -86,7 +86,8 @@ def sort_entries(table, at, count, buckets_at):
     for k in range(at + 1, at + count):
         smallest = min(smallest, table[k])
         largest = max(largest, table[k])
-    shift = 0
+    smallest -= smallest & places.REFERENCE_MASK
+    shift = _ROW_BITS  # Entries of one value stay in one bucket: their order is not that of rows.
     while (largest - smallest) >> shift >= BUCKETS:
         shift += 1
     _bucket(table, at, count, (smallest, shift, buckets_at))

@@ -45,13 +45,15 @@ def _list_live_rows(table):
             latest = max(latest, line[places.START])
             table[due + count] = row
             count += 1
-    shift = 0
-    while count and (latest - earliest) >> shift >> _VALUE_BITS_MAX:
+    # Half a ns and more is left to the comparison: the difference of two int64 need not be one.
+    shift = 1
+    while count and ((latest >> 1) - (earliest >> 1)) >> (shift - 1) >> _VALUE_BITS_MAX:
         shift += 1
     for k in range(count):
         row = table[due + k]
         start = row_at(table, row)[places.START]
-        table[due + k] = ((start - earliest) >> shift) << _ROW_BITS | row
+        value = ((start >> 1) - (earliest >> 1)) >> (shift - 1)
+        table[due + k] = value << _ROW_BITS | row
     sort_entries(table, due, count, table[COUNTS_AT] - SCRATCH_WORDS)
     table[STOP_CURSOR] = 0
     table[STOP_COUNT] = count

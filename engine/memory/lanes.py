@@ -45,6 +45,12 @@ def _lowest_bit_twin(word):
     return signed((low & -low).bit_length() - 1 if low else BLOCK)
 
 
+def _without_lowest_bit_twin(word):
+    """Return the word with its lowest set bit cleared."""
+    low = int(word) & _LOW64
+    return signed(low & (low - 1))
+
+
 def _gather(context, builder, signature, value, lanes):
     """Emit the four masks of a vector of bytes: shift each bit up to the sign, compare with 0."""
     kind = ir.VectorType(I8, lanes)
@@ -116,5 +122,15 @@ def lowest_bit(typingctx, word):
 
     def codegen(context, builder, signature, args):
         return builder.cttz(args[0], ir.IntType(1)(0))
+
+    return types.int64(types.int64), codegen
+
+
+@twinned(_without_lowest_bit_twin)
+def without_lowest_bit(typingctx, word):
+    """Define it: one instruction where the machine has it."""
+
+    def codegen(context, builder, signature, args):
+        return builder.and_(args[0], builder.sub(args[0], I64(1)))
 
     return types.int64(types.int64), codegen

@@ -35,6 +35,11 @@ def _matching_block(words, index, byte):
 
 
 @njit
+def _without_lowest_bit(word):
+    return lanes.without_lowest_bit(word)
+
+
+@njit
 def _lowest_bit(word):
     return lanes.lowest_bit(word)
 
@@ -90,8 +95,12 @@ def test_matching_block_marks_each_equal_byte_of_64(octets):
 @given(word=st.integers(-(1 << 63), (1 << 63) - 1))
 @example(word=0)
 @example(word=-(1 << 63))
-def test_lowest_bit_is_the_place_of_the_first_one(word):
+def test_lowest_bit_is_found_and_cleared(word):
     digits = bin(word % (1 << 64))[:1:-1]
     expected = digits.find("1") if word else 64
     assert _lowest_bit(word) == expected
     assert lanes.lowest_bit(word) == expected
+    cleared = [digit if place != digits.find("1") else "0" for place, digit in enumerate(digits)]
+    rest = mask(digit == "1" for digit in cleared)
+    assert _without_lowest_bit(word) == rest
+    assert lanes.without_lowest_bit(word) == rest
