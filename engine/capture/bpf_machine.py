@@ -17,7 +17,7 @@ INSTRUCTION_BYTES = 8
 INSTRUCTIONS_MAX = 4096  # BPF_MAXINSNS.
 SCRATCH_WORDS = 16  # BPF_MEMWORDS.
 
-_LOAD, _LOAD_X, _STORE, _STORE_X, _ALU, _JUMP, _RETURN, _MISC = range(8)
+_LOAD, _LOAD_X, _STORE, _STORE_X, _ALU, _JUMP, _RETURN, _TRANSFER = range(8)
 _IMMEDIATE, _ABSOLUTE, _INDIRECT, _MEMORY, _LENGTH, _HEADER = 0x00, 0x20, 0x40, 0x60, 0x80, 0xA0
 _WORD, _HALF, _BYTE = 0x00, 0x08, 0x10
 _ADD, _SUB, _MUL, _DIV, _OR, _AND, _LSH, _RSH, _NEG, _MOD, _XOR = range(0, 0xB0, 0x10)
@@ -34,7 +34,7 @@ _LOADS |= {_LOAD_X | mode for mode in (_IMMEDIATE, _MEMORY, _LENGTH)}
 _LOADS |= {_LOAD_X | _HEADER | _BYTE}
 _ARITHMETIC = {_ALU | operation | source for operation in range(0, 0xB0, 0x10) for source in (0, 8)}
 _JUMPS = {_JUMP | kind | source for kind in range(0x10, 0x50, 0x10) for source in (0, 8)}
-_CODES = _LOADS | _ARITHMETIC | _JUMPS | {_STORE, _STORE_X, _JUMP, _MISC, _MISC | _TO_A}
+_CODES = _LOADS | _ARITHMETIC | _JUMPS | {_STORE, _STORE_X, _JUMP, _TRANSFER, _TRANSFER | _TO_A}
 _CODES |= {_RETURN, _RETURN | _RETURN_A}
 _CODES -= {_ALU | _NEG | _FROM_X}
 
@@ -84,6 +84,7 @@ def matches(program, frame, wire, captured, scratch):
 
     `scratch` has SCRATCH_WORDS words. Ends: jumps lead forward.
     """
+    sizes = np.int64(wire), np.int64(captured)
     a = 0
     x = 0
     at = 0
@@ -98,7 +99,9 @@ def matches(program, frame, wire, captured, scratch):
         if kind == _JUMP:
             at += _jump(word, code, operand, a, x)
         elif kind == _LOAD or kind == _LOAD_X:
-            value = _load(code, operand, x, frame, wire, captured, scratch)
+            value = _load(
+                code, operand + (x if code & 0xE0 == _INDIRECT else 0), frame, sizes, scratch
+            )
             if value == _MISSING:
                 return False
             if kind == _LOAD:
@@ -140,25 +143,24 @@ def _jump(word, code, operand, a, x):
 
 
 @njit(**KERNEL)
-def _load(code, operand, x, frame, wire, captured, scratch):  # 7 arguments: a machine's state.
-    """Return what a load instruction loads, or _MISSING."""
+def _load(code, operand, frame, sizes, scratch):
+    """Return what a load instruction loads, or _MISSING; `sizes` of the frame: wire, captured."""
     mode = code & 0xE0
     if mode == _IMMEDIATE:
         return operand
     if mode == _MEMORY:
         return scratch[operand]
     if mode == _LENGTH:
-        return wire
-    offset = operand + x if mode == _INDIRECT else operand
+        return sizes[0]
     size = code & 0x18
     width = 4 if size == _WORD else (2 if size == _HALF else 1)
-    if offset + width > captured:
+    if operand + width > sizes[1]:
         return np.int64(_MISSING)
     if mode == _HEADER:
-        return (load_u8(frame, offset) & 15) << 2
+        return (load_u8(frame, operand) & 15) << 2
     if size == _WORD:
-        return load_u32_be(frame, offset)
-    return load_u16_be(frame, offset) if size == _HALF else load_u8(frame, offset)
+        return load_u32_be(frame, operand)
+    return load_u16_be(frame, operand) if size == _HALF else load_u8(frame, operand)
 
 
 @njit(**KERNEL)

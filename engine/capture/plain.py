@@ -183,9 +183,9 @@ def _send_to_one(reader, source, ring, bound, scale):
     ordinary = True
     while ordinary and left > 0 and has_room(ring):
         written = ring[WRITTEN]
-        # Plain: both words are capture's own.
-        free = header[spsc.HEAD_SEEN] + ring[RING_CAPACITY]
-        stop = min(written + left, min(free, header[spsc.TAIL] + reader[BATCH]))
+        free = header[spsc.HEAD_SEEN] + ring[RING_CAPACITY]  # Plain: capture's own word.
+        due = header[spsc.TAIL] + reader[BATCH]  # Plain: capture's own tail.
+        stop = min(written + left, min(free, due))
         while written < stop:
             ahead = _ask(content, at, ahead, size, alike)
             slot = shifted(slots, (written & mask) << SLOT_SHIFT)

@@ -11,7 +11,7 @@ from engine.packets.fates import LENGTH, NON_IP, UNSUPPORTED_LINK, missing
 
 WIRELESS, RADIOTAP, PPI = 105, 127, 192
 _HEADER_BYTES_MIN = 8  # Of radiotap and of PPI.
-_DATA = 2
+_DATA_FRAME = 2
 _NO_DATA, _QOS = 4, 8  # Bits of the subtype.
 _BOTH_DS, _PROTECTED, _ORDER = 0x03, 0x40, 0x80  # Bits of the second byte of frame control.
 _AGGREGATED = 0x80  # Of QoS control: an A-MSDU.
@@ -33,7 +33,7 @@ def behind_data(frame, control, padded, at, limit, captured):
     """Return what behind_wireless does, for frame control bytes `control` (little endian)."""
     flags = control >> 8
     subtype = control >> 4 & 15
-    if control >> 2 & 3 != _DATA or subtype & _NO_DATA or flags & _PROTECTED:
+    if control >> 2 & 3 != _DATA_FRAME or subtype & _NO_DATA or flags & _PROTECTED:
         return -NON_IP
     size = 30 if flags & _BOTH_DS == _BOTH_DS else 24
     quality_at = at + size

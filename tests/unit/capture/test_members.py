@@ -121,24 +121,24 @@ def byte_by_byte(kind: str, compressed: bytes) -> tuple[bytes, bool]:
 
 
 @pytest.mark.parametrize("kind", COMPRESS)
-@given(data=st.data())
-def test_broken_member_gives_what_stands_before_the_fault(kind, data):
-    rest = data.draw(st.binary(max_size=3000))
+@given(drawn=st.data())
+def test_broken_member_gives_what_stands_before_the_fault(kind, drawn):
+    rest = drawn.draw(st.binary(max_size=3000))
     content = rest + b"abc" * 300 + rest
     compressed = COMPRESS[kind](content)
-    at = data.draw(st.integers(0, len(compressed) - 1))
-    change = data.draw(st.sampled_from(("cut", "turn")))
+    at = drawn.draw(st.integers(0, len(compressed) - 1))
+    change = drawn.draw(st.sampled_from(("cut", "turn")))
     broken = compressed[:at]
     if change == "turn":
         broken += (
-            bytes((compressed[at] ^ 1 << data.draw(st.integers(0, 7)),)) + compressed[at + 1 :]
+            bytes((compressed[at] ^ 1 << drawn.draw(st.integers(0, 7)),)) + compressed[at + 1 :]
         )
     head = {"gzip": 2, "zstd": 4, "xz": 6}[kind]
     if broken[:head] != compressed[:head]:
         return  # It is not of this kind any more.
     expected, whole = byte_by_byte(kind, broken)
-    size = data.draw(st.sampled_from((1, 9, 1 << 16)))
-    replay = data.draw(st.sampled_from((None, lambda begin, end: iter((broken[begin:end],)))))
+    size = drawn.draw(st.sampled_from((1, 9, 1 << 16)))
+    replay = drawn.draw(st.sampled_from((None, lambda begin, end: iter((broken[begin:end],)))))
     found, fault = pulled(kind, broken, size, replay)
     assert found == expected
     if not whole:
