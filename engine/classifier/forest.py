@@ -139,25 +139,24 @@ def _block(vectors, forest, begin, end, sums):
 
 
 @njit(cache=True)
-def margins(rows, picks, count, forest, spans, out):
-    """Set out[k, i] to the sum of trees spans[k] to spans[k + 1] for row picks[i], i < count.
+def margins(rows, picks, count, forest, span, out):
+    """Set out[i] to the sum of trees span[0] to span[1] for row picks[i], i < count.
 
     `rows` is float32 of shape (any, ROW_FLOATS); `picks` has room for BLOCK more, which are
-    overwritten; `out` likewise has count + BLOCK columns.
+    overwritten; `out` has count + BLOCK places.
     """
     flat = pointer(rows.reshape(-1))
     for spare in range(BLOCK):
         picks[count + spare] = picks[0]  # The last block may be short: it walks row picks[0].
-    for kind in range(len(spans) - 1):
-        for at in range(0, count, BLOCK):
-            vectors = (
-                shifted(flat, picks[at] * ROW_FLOATS + VECTOR_AT),
-                shifted(flat, picks[at + 1] * ROW_FLOATS + VECTOR_AT),
-                shifted(flat, picks[at + 2] * ROW_FLOATS + VECTOR_AT),
-                shifted(flat, picks[at + 3] * ROW_FLOATS + VECTOR_AT),
-            )
-            sums = _block(vectors, forest, spans[kind], spans[kind + 1], (0.0, 0.0, 0.0, 0.0))
-            out[kind, at] = sums[0]
-            out[kind, at + 1] = sums[1]
-            out[kind, at + 2] = sums[2]
-            out[kind, at + 3] = sums[3]
+    for at in range(0, count, BLOCK):
+        vectors = (
+            shifted(flat, picks[at] * ROW_FLOATS + VECTOR_AT),
+            shifted(flat, picks[at + 1] * ROW_FLOATS + VECTOR_AT),
+            shifted(flat, picks[at + 2] * ROW_FLOATS + VECTOR_AT),
+            shifted(flat, picks[at + 3] * ROW_FLOATS + VECTOR_AT),
+        )
+        sums = _block(vectors, forest, span[0], span[1], (0.0, 0.0, 0.0, 0.0))
+        out[at] = sums[0]
+        out[at + 1] = sums[1]
+        out[at + 2] = sums[2]
+        out[at + 3] = sums[3]

@@ -19,10 +19,12 @@ from engine.rings.report import Reporter
 from engine.rings.ring import Ring
 from engine.rings.segment import segment_name
 from engine.rings.statistics import ProcessLine, Statistics
-from engine.rings.waiting import BUSY, FINISHED, IDLE, SOME, run_stage
+from engine.rings.waiting import BUSY, FINISHED, IDLE, SOME, Sleeps, run_stage
 
 ROWS_MAX = 512  # Records of a batch: 512 KiB, half of a core's second-level cache.
 BUSY_SLOTS = 512  # A step that took so many goes on at once; fewer are not worth waking for.
+SLOTS_PER_S = 10e6  # What the workers of two cores fill at most.
+SLEEP_S_MAX = 2e-3
 
 SCORED, SCORED_FULL, ALERTS, ROWS, WAITS = (
     counter_index("classifier", name)
@@ -36,8 +38,7 @@ class Scorer:
     def __init__(self, plan: RunPlan, model: Model) -> None:
         self._detector = model.detector
         places = make_set(plan.config.flow.max_flows)
-        kinds = len(model.card.kinds)
-        self._work = make_work(ROWS_MAX, kinds, places, make_key(plan.hash_key))
+        self._work = make_work(ROWS_MAX, places, make_key(plan.hash_key))
 
     def score(self, rows: np.ndarray, count: int, tally: np.ndarray) -> None:
         """Write verdicts into the first `count` rows and count them."""
@@ -137,6 +138,7 @@ def main(plan: RunPlan, number: int, reporter: Reporter) -> None:
     rows = Ring.attach(segment_name(plan.run, "rows"), "rows", "producer")
     classifier = Classifier(plan, line, events, rows)
     reporter.send("ready")
-    if run_stage(statistics, line, classifier.step):
+    sleeps = Sleeps.behind(min(ring.capacity for ring in events), SLOTS_PER_S, SLEEP_S_MAX)
+    if run_stage(statistics, line, classifier.step, sleeps):
         classifier.detach()
         reporter.send("finished", summary=classifier.summary())

@@ -34,39 +34,36 @@ DEFAULT_PATH = Path(__file__).parent / "models" / "flows.model"
 FEATURE_COLUMNS = ("name", "group", "scope", "unit", "definition", "valid_when")
 
 
-class Validation(msgspec.Struct, frozen=True):
-    """What was measured on captures of sources that the kind's forest had not been trained on."""
+class Count(msgspec.Struct, frozen=True):
+    """How many there are, and how many of them have a flow at or above the threshold."""
 
-    captures: int
-    captures_found: int
-    sources: int
-    sources_found: int
-    flows: int
-    flows_found: int
-    benign_captures: int
-    benign_captures_alarmed: int
-    benign_flows: int
-    benign_flows_alarmed: int
+    all: int
+    found: int
+
+
+class Validation(msgspec.Struct, frozen=True):
+    """What was measured on captures of laboratories that no part of the model had seen."""
+
+    captures: Count  # Of the kind's attacks.
+    sources: Count
+    flows: Count
+    ordinary_captures: Count  # Benign: what is found here are false alarms.
+    ordinary_flows: Count
+    suite_captures: Count  # Benign too, of collections of protocol samples.
+    suite_flows: Count
 
 
 class Kind(msgspec.Struct, frozen=True):
-    """One kind of attack: its forest's limit and scale (scoring.py), its training, its measure."""
+    """One kind of attack: limits and scale (scoring.py), what it was trained on, its measure."""
 
     label: str
+    gate_limit: float
     limit: float
     scale: float
     captures: int
     sources: int
     flows: int
     validation: Validation
-
-
-class Gate(msgspec.Struct, frozen=True):
-    """The small forest that clears most rows."""
-
-    limit: float
-    scale: float
-    cleared: float  # Part of the benign training records that it clears.
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -91,8 +88,9 @@ class Card(msgspec.Struct, frozen=True):
     features: list[list[str]]  # Rows of FEATURE_COLUMNS in vector order.
     labels: list[str]  # labels[0] is the label of a row without a kind.
     threshold: float
-    gate: Gate
     kinds: list[Kind]
+    cleared: float  # Part of ordinary records, left out, that the gates cleared of all kinds.
+    together: Validation  # Of all kinds: attacks found by any, alarms by any.
     trained_on: list[Source]
     features_used: list[str]
     features_derived: dict[str, str]  # Features that are functions of others: what they are.
@@ -133,22 +131,28 @@ def read(path: str | Path) -> Model:
     content, arrays = model_file.read_members(path)
     card = _card(str(path), content)
     trees, spans = _trees(str(path), card, arrays)
-    gate_trees = int(spans[1])
-    kinds = trees[gate_trees:]
-    detector = Detector(
-        complete(trees[:gate_trees], _depth(trees[:gate_trees])),
-        complete(kinds, _depth(kinds)),
-        spans[:2].copy(),
-        spans[1:] - gate_trees,
-        np.asarray([card.gate.limit, *(kind.limit for kind in card.kinds)], np.float64),
-        np.asarray([card.gate.scale, *(kind.scale for kind in card.kinds)], np.float64),
-    )
+    detector = detector_of(trees, spans, card)
     return Model(
         card,
         detector,
         trees,
         *_references(str(path), card, arrays),
         hashlib.sha256(Path(path).read_bytes()).hexdigest(),
+    )
+
+
+def detector_of(trees: list[Tree], spans: np.ndarray, card: Card) -> Detector:
+    """Return what the kernels need; `spans` are where gates and then forests begin in `trees`."""
+    kinds = len(card.kinds)
+    gates, forests = trees[: spans[kinds]], trees[spans[kinds] :]
+    return Detector(
+        complete(gates, _depth(gates)),
+        complete(forests, _depth(forests)),
+        spans[: kinds + 1].copy(),
+        spans[kinds:] - spans[kinds],
+        np.asarray([kind.gate_limit for kind in card.kinds], np.float64),
+        np.asarray([kind.limit for kind in card.kinds], np.float64),
+        np.asarray([kind.scale for kind in card.kinds], np.float64),
     )
 
 
@@ -196,19 +200,23 @@ def _check_card(path: str, card: Card) -> None:
         raise ModelError(f"{path}: labels must be one for none, then those of the kinds")
     if card.threshold != float(THRESHOLD):
         raise ModelError(f"{path}: threshold must be {THRESHOLD}, is {card.threshold}")
-    for name, part in (("gate", card.gate), *((kind.label, kind) for kind in card.kinds)):
-        if not (abs(part.limit) <= VALUE_MAX and 1 / VALUE_MAX <= part.scale <= VALUE_MAX):
+    for kind in card.kinds:
+        limits = (kind.gate_limit, kind.limit)
+        is_bounded = all(abs(limit) <= VALUE_MAX for limit in limits)
+        if not (is_bounded and 1 / VALUE_MAX <= kind.scale <= VALUE_MAX):
             raise ModelError(
-                f"{path}: {name[:40]!r} must have a limit of at most {VALUE_MAX:g} in size and a "
-                f"scale from {1 / VALUE_MAX:g} to that, has {part.limit} and {part.scale}"
+                f"{path}: {kind.label[:40]!r} must have limits of at most {VALUE_MAX:g} in size "
+                f"and a scale from {1 / VALUE_MAX:g} to that, has {limits} and {kind.scale}"
             )
 
 
 def _trees(path: str, card: Card, arrays: dict[str, np.ndarray]) -> tuple[list[Tree], np.ndarray]:
-    """Return the checked trees, and where the gate's and each kind's begin."""
+    """Return the checked trees, and where each gate and then each kind's forest begins."""
     per_forest, nodes = arrays["forest_trees"], arrays["tree_nodes"]
-    if len(per_forest) != 1 + len(card.kinds) or (per_forest < 1).any():
-        raise ModelError(f"{path}: forest_trees must count the trees of 1 + {len(card.kinds)}")
+    if len(per_forest) != 2 * len(card.kinds) or (per_forest < 1).any():
+        raise ModelError(
+            f"{path}: forest_trees must count the trees of {len(card.kinds)} gates and forests"
+        )
     if len(nodes) != per_forest.sum(dtype=np.int64) or len(nodes) > TREES_MAX:
         raise ModelError(
             f"{path}: tree_nodes must name {per_forest.sum(dtype=np.int64)} trees, "
@@ -288,7 +296,7 @@ def score_vectors(detector: Detector, vectors: np.ndarray) -> tuple[np.ndarray, 
     assert floats.shape[1] == ROW_FLOATS
     floats[: len(vectors), VECTOR_AT : VECTOR_AT + FEATURES] = vectors
     rows[:, ROW.index("first_reference")] = np.arange(len(rows))
-    work = make_work(len(rows), len(detector.spans) - 1, make_set(len(rows)), make_key((0, 0)))
+    work = make_work(len(rows), make_set(len(rows)), make_key((0, 0)))
     score(rows, floats, len(vectors), detector, work)
     verdict = rows[: len(vectors), ROW.index("verdict")]
     label = verdict >> ROW.shift("verdict", "label") & ROW.mask("verdict", "label")
@@ -300,18 +308,16 @@ def show(path: str | Path = DEFAULT_PATH) -> dict:
     model = read(path)
     card = msgspec.to_builtins(model.card)
     card["features"] = len(card["features"])
-    spans = model.detector.spans
+    detector, labels = model.detector, model.card.labels[1:]
     return {
         **card,
         "file": str(path),
         "bytes": Path(path).stat().st_size,
         "sha256": model.sha256,
-        "gate_trees": int(model.detector.gate_span[1]),
-        "gate_depth": model.detector.gate.depth,
-        "trees": {
-            kind.label: int(spans[at + 1] - spans[at]) for at, kind in enumerate(model.card.kinds)
-        },
-        "depth": model.detector.kinds.depth,
+        "gate_trees": dict(zip(labels, np.diff(detector.gate_spans).tolist(), strict=True)),
+        "gate_depth": detector.gates.depth,
+        "trees": dict(zip(labels, np.diff(detector.spans).tolist(), strict=True)),
+        "depth": detector.forests.depth,
         "nodes": sum(len(tree.features) for tree in model.trees),
         "reference_vectors": len(model.reference_vector),
     }

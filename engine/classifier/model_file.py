@@ -24,7 +24,7 @@ CARD_BYTES_MAX = 1 << 20
 FOREST_BYTES_MAX = 32 << 20  # forest.npz, and each array in it.
 MEMBERS = {"card.json": CARD_BYTES_MAX, "forest.npz": FOREST_BYTES_MAX}
 ARRAYS = {  # name: (dtype, rank)
-    "forest_trees": (np.dtype("<i4"), 1),  # trees of the gate, then of each kind
+    "forest_trees": (np.dtype("<i4"), 1),  # trees of each kind's gate, then of each's forest
     "tree_nodes": (np.dtype("<i4"), 1),  # inner nodes of each tree; it has one leaf more
     "node_feature": (np.dtype("u1"), 1),
     "node_threshold": (np.dtype("<f4"), 1),

@@ -1,9 +1,10 @@
 """Score rows, decide alerts, explain them: what the classifier does to a batch of merged records.
 
-    every row        the gate, a small forest: below its limit the row is cleared, and its score is
-                     half of the gate's own, so below 0.25
-    rows not cleared one forest per kind of attack; a kind's margin and threshold give its score;
-                     the row's score is that of the kind with the largest, its label that kind
+    every row        the gate of each kind of attack, a few small trees: a row whose margin lies
+                     below a gate's limit is cleared of that kind
+    what is kept     the kind's forest; its margin and threshold give a score; the row's score is
+                     the largest of its kinds, its label that kind
+    cleared of all   half of the score that the nearest gate gives: below 0.25, without a label
     alerts           the first record of a flow part whose score is at or above the threshold
 
 Scores are comparable between kinds: x = (margin - threshold of the kind) / scale of the kind;
@@ -19,7 +20,7 @@ from numba import njit, typeof, types
 from engine.classifier.alerted import insert, remove
 from engine.classifier.explain import contributions, name_top
 from engine.classifier.forest import BLOCK, ROW_FLOATS, VECTOR_AT, Forest, margins
-from engine.layouts import FEATURES, ROW
+from engine.layouts import FEATURES, ROW, TOP_FEATURES
 from engine.memory.pointers import pointer, shifted
 
 THRESHOLD = np.float32(0.5)
@@ -41,12 +42,13 @@ _ROW_WORDS = ROW.words
 class Detector(NamedTuple):
     """What the kernels need of a model."""
 
-    gate: Forest
-    kinds: Forest
-    gate_span: np.ndarray  # (2,) int64: 0, trees of the gate
-    spans: np.ndarray  # (kinds + 1,) int64: where each kind's trees begin
-    limits: np.ndarray  # (1 + kinds,) float64: margin below which the gate clears; thresholds
-    scales: np.ndarray  # (1 + kinds,) float64, above 0
+    gates: Forest
+    forests: Forest
+    gate_spans: np.ndarray  # (kinds + 1,) int64: where each kind's trees begin in `gates`
+    spans: np.ndarray  # (kinds + 1,) int64: likewise in `forests`
+    gate_limits: np.ndarray  # (kinds,) float64: a lower margin clears a row of the kind
+    limits: np.ndarray  # (kinds,) float64: margin at the threshold
+    scales: np.ndarray  # (kinds,) float64, above 0
 
 
 class Work(NamedTuple):
@@ -55,38 +57,37 @@ class Work(NamedTuple):
     alerted: np.ndarray  # from alerted.make_set
     key: np.ndarray  # from alerted.make_key
     picks: np.ndarray  # (rows + BLOCK,) int64
-    gate: np.ndarray  # (1, rows + BLOCK) float64
-    kinds: np.ndarray  # (kinds, rows + BLOCK) float64
+    margins: np.ndarray  # (rows + BLOCK,) float64
+    largest: np.ndarray  # (rows,) float64: relative margin of the best kind so far
+    nearest: np.ndarray  # (rows,) float64: margin of the nearest gate, less its limit
     weights: np.ndarray  # (142,) float64
+    top: np.ndarray  # (TOP_FEATURES,) int64
 
 
-def make_work(rows_max: int, kinds: int, places: np.ndarray, key: np.ndarray) -> Work:
+def make_work(rows_max: int, places: np.ndarray, key: np.ndarray) -> Work:
     """Return room for batches of `rows_max` rows."""
     return Work(
         places,
         key,
         np.zeros(rows_max + BLOCK, np.int64),
-        np.zeros((1, rows_max + BLOCK), np.float64),
-        np.zeros((kinds, rows_max + BLOCK), np.float64),
+        np.zeros(rows_max + BLOCK, np.float64),
+        np.zeros(rows_max, np.float64),
+        np.zeros(rows_max, np.float64),
         np.zeros(FEATURES, np.float64),
+        np.zeros(TOP_FEATURES, np.int64),
     )
 
 
 def _example() -> tuple[Detector, Work]:
-    tree = Forest(*(np.zeros((1, 1), kind) for kind in (np.uint8, np.float32)), *_floats(2))
+    tree = Forest(
+        np.zeros((1, 1), np.uint8),
+        np.zeros((1, 1), np.float32),
+        np.zeros((1, 1), np.float64),
+        np.zeros((1, 1), np.float64),
+    )
     spans, numbers = np.zeros(2, np.int64), np.zeros(2, np.float64)
-    work = make_work(1, 1, np.zeros(2, np.int64), np.zeros(2, np.int64))
-    return Detector(tree, tree, spans, spans, numbers, numbers), work
-
-
-def _floats(count: int) -> list[np.ndarray]:
-    return [np.zeros((1, 1), np.float64) for _ in range(count)]
-
-
-@njit(cache=True)
-def _relative(margin, limit, scale):
-    """Return how far a margin lies above its limit, in scales."""
-    return (margin - limit) / scale
+    detector = Detector(tree, tree, spans, spans, numbers, numbers, numbers)
+    return detector, make_work(1, np.zeros(2, np.int64), np.zeros(2, np.int64))
 
 
 @njit(cache=True)
@@ -96,41 +97,58 @@ def _squash(relative):
 
 
 @njit(cache=True)
-def _gate(rows, floats, count, detector, work):
-    """Score all rows by the gate; return how many it does not clear. They stand in work.picks."""
-    picks = work.picks
+def _pass_gate(floats, count, kind, detector, work):
+    """Choose the rows that the gate of `kind` keeps: into work.picks; return how many."""
+    picks, out = work.picks, work.margins
     for at in range(count):
         picks[at] = at
-    margins(floats, picks, count, detector.gate, detector.gate_span, work.gate)
+    span = (detector.gate_spans[kind], detector.gate_spans[kind + 1])
+    margins(floats, picks, count, detector.gates, span, out)
+    limit = detector.gate_limits[kind]
     kept = 0
     for at in range(count):
-        margin = work.gate[0, at]
-        floats[at, _THRESHOLD] = THRESHOLD
-        rows[at, _VERDICT] = _SCORED | ORDINARY << _LABEL_SHIFT
-        if margin < detector.limits[0]:
-            relative = _relative(margin, detector.limits[0], detector.scales[0])
-            floats[at, _SCORE] = 0.5 * _squash(relative)
-        else:
-            picks[kept] = at
-            kept += 1
+        above = out[at] - limit
+        if above > work.nearest[at]:
+            work.nearest[at] = above
+        picks[kept] = at
+        kept += above >= 0.0
     return kept
 
 
 @njit(cache=True)
-def _judge(rows, floats, kept, detector, work):
-    """Score the rows that the gate did not clear by the forests of the kinds."""
-    margins(floats, work.picks, kept, detector.kinds, detector.spans, work.kinds)
+def _judge_kind(rows, floats, kept, kind, detector, work):
+    """Score the rows in work.picks by the forest of `kind`; the best kind so far is the label."""
+    span = (detector.spans[kind], detector.spans[kind + 1])
+    margins(floats, work.picks, kept, detector.forests, span, work.margins)
+    limit, scale = detector.limits[kind], detector.scales[kind]
     for place in range(kept):
         at = work.picks[place]
-        best = 0
-        largest = _relative(work.kinds[0, place], detector.limits[1], detector.scales[1])
-        for kind in range(1, len(detector.spans) - 1):
-            limit, scale = detector.limits[1 + kind], detector.scales[1 + kind]
-            relative = _relative(work.kinds[kind, place], limit, scale)
-            if relative > largest:
-                best, largest = kind, relative
-        floats[at, _SCORE] = _squash(largest)
-        rows[at, _VERDICT] |= 1 + best << _LABEL_SHIFT
+        relative = (work.margins[place] - limit) / scale
+        if relative > work.largest[at]:
+            work.largest[at] = relative
+            rows[at, _VERDICT] = _SCORED | kind + 1 << _LABEL_SHIFT
+
+
+@njit(cache=True)
+def _judge(rows, floats, count, detector, work):
+    """Write score, threshold and label into all rows; return how many no gate cleared wholly."""
+    for at in range(count):
+        rows[at, _VERDICT] = _SCORED | ORDINARY << _LABEL_SHIFT
+        work.largest[at] = -np.inf
+        work.nearest[at] = -np.inf
+    for kind in range(len(detector.limits)):
+        kept = _pass_gate(floats, count, kind, detector, work)
+        if kept:
+            _judge_kind(rows, floats, kept, kind, detector, work)
+    full = 0
+    for at in range(count):
+        floats[at, _THRESHOLD] = THRESHOLD
+        if rows[at, _VERDICT] >> _LABEL_SHIFT & _LABEL_MASK == ORDINARY:
+            floats[at, _SCORE] = 0.5 * _squash(work.nearest[at])
+        else:
+            floats[at, _SCORE] = _squash(work.largest[at])
+            full += 1
+    return full
 
 
 @njit(cache=True)
@@ -147,8 +165,8 @@ def _explain(row, floats, detector, work):
     kind = (row[_VERDICT] >> _LABEL_SHIFT & _LABEL_MASK) - 1
     begin, end = detector.spans[kind], detector.spans[kind + 1]
     weights = pointer(work.weights)
-    contributions(shifted(floats, VECTOR_AT), detector.kinds, begin, end, weights)
-    row[_VERDICT] |= _ALERT | name_top(weights, row, floats) << _TOP_SHIFT
+    contributions(shifted(floats, VECTOR_AT), detector.forests, begin, end, weights)
+    row[_VERDICT] |= _ALERT | name_top(weights, pointer(work.top), row, floats) << _TOP_SHIFT
 
 
 @njit(cache=True)
@@ -174,11 +192,9 @@ _ROWS, _FLOATS = types.int64[:, ::1], types.float32[:, ::1]
 
 @njit(types.UniTuple(types.int64, 2)(_ROWS, _FLOATS, types.int64, _DETECTOR, _WORK), cache=True)
 def score(rows, floats, count, detector, work):
-    """Write verdicts into the first `count` rows; return (alerts, rows not cleared by the gate).
+    """Write verdicts into the first `count` rows; return (alerts, rows not cleared of all kinds).
 
     `floats` is `rows` seen as float32. Rows come in the order of the merge, each once.
     """
-    kept = _gate(rows, floats, count, detector, work)
-    if kept:
-        _judge(rows, floats, kept, detector, work)
-    return _alert(rows, floats, count, detector, work), kept
+    full = _judge(rows, floats, count, detector, work)
+    return _alert(rows, floats, count, detector, work), full

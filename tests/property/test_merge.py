@@ -170,8 +170,8 @@ STEPS = st.lists(
 
 @given(st.data(), st.booleans(), st.integers(1, 5), STEPS)
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_records_come_in_order_however_they_are_published(data, separate, rows_max, steps):
-    world = World(data.draw(events_of_lanes(separate)), separate, rows_max)
+def test_records_come_in_order_however_they_are_published(drawn, separate, rows_max, steps):
+    world = World(drawn.draw(events_of_lanes(separate)), separate, rows_max)
     for step in steps:
         if step is None:
             world.merge()
@@ -182,8 +182,8 @@ def test_records_come_in_order_however_they_are_published(data, separate, rows_m
 
 @given(st.data(), st.booleans())
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_counting_only_counts_what_merging_does(data, separate):
-    lanes = data.draw(events_of_lanes(separate))
+def test_counting_only_counts_what_merging_does(drawn, separate):
+    lanes = drawn.draw(events_of_lanes(separate))
     merged, counted = World(lanes, separate, 3), World(lanes, separate, 3)
     finish(merged)
     for _ in range(1000):

@@ -6,13 +6,11 @@ import msgspec
 import numpy as np
 
 from engine.classifier import model, model_file
-from engine.classifier.forest import complete
-from engine.classifier.scoring import Detector
 from engine.features import catalogue
 from tests.unit.classifier.builders import random_tree
 from tools.training.export import arrays_of
 
-NOTHING = model.Validation(0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+NOTHING = model.Validation(*[model.Count(0, 0)] * 7)
 
 
 def small_card(labels=("scan", "flood")) -> model.Card:
@@ -31,8 +29,9 @@ def small_card(labels=("scan", "flood")) -> model.Card:
         ],
         labels=["ordinary", *labels],
         threshold=0.5,
-        gate=model.Gate(0.0, 1.0, 0.5),
-        kinds=[model.Kind(label, 0.1, 1.0, 1, 1, 1, NOTHING) for label in labels],
+        kinds=[model.Kind(label, 0.0, 0.1, 1.0, 1, 1, 1, NOTHING) for label in labels],
+        cleared=0.5,
+        together=NOTHING,
         trained_on=[model.Source("nowhere", 1, 1, {"benign": 1})],
         features_used=list(catalogue.NAMES),
         features_derived={},
@@ -46,16 +45,10 @@ def small_arrays(card: model.Card, seed: int = 1, trees: int = 3) -> dict[str, n
     draw = random.Random(seed)
     forests = [
         [random_tree(draw, draw.randrange(0, 8)) for _ in range(trees)]
-        for _ in range(1 + len(card.kinds))
+        for _ in range(2 * len(card.kinds))
     ]
-    detector = Detector(
-        complete(forests[0], 7),
-        complete([tree for forest in forests[1:] for tree in forest], 7),
-        np.asarray([0, trees], np.int64),
-        np.arange(1 + len(card.kinds), dtype=np.int64) * trees,
-        np.asarray([card.gate.limit, *(kind.limit for kind in card.kinds)]),
-        np.asarray([card.gate.scale, *(kind.scale for kind in card.kinds)]),
-    )
+    spans = np.arange(1 + len(forests), dtype=np.int64) * trees
+    detector = model.detector_of([tree for forest in forests for tree in forest], spans, card)
     vectors = np.random.default_rng(seed).uniform(-2, 2, (20, 142)).astype(np.float32)
     scores, labels = model.score_vectors(detector, vectors)
     return arrays_of(forests) | {

@@ -78,7 +78,7 @@ def test_largest_are_named_first_and_zeros_never(pairs):
     expected = [(feature, weights[feature]) for feature in by_size if weights[feature] != 0.0]
     row = np.zeros(ROW.words, np.int64)
     floats = row.view(np.float32)
-    count = name_top(weights.copy(), row, floats)
+    count = name_top(weights, np.zeros(TOP_FEATURES, np.int64), row, floats)
     indices = int(row[ROW.index("top_features")]).to_bytes(8, "little", signed=True)
     at = 2 * ROW.index("top_weights")
     found = list(zip(indices[:count], floats[at : at + count].tolist(), strict=True))

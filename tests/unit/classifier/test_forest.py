@@ -4,6 +4,7 @@ Method: random trees and vectors, values exactly at and beside thresholds, again
 then LightGBM's raw prediction. It does not show that the trees are any good.
 """
 
+import itertools
 import random
 
 import numpy as np
@@ -33,10 +34,13 @@ def evaluate(forests, vectors: np.ndarray) -> np.ndarray:
     rows[:, VECTOR_AT : VECTOR_AT + FEATURES] = vectors
     picks = np.zeros(len(vectors) + BLOCK, np.int64)
     picks[: len(vectors)] = np.arange(len(vectors))
-    out = np.zeros((len(forests), len(vectors) + BLOCK), np.float64)
     forest = complete(trees, max(1, *(tree_depth(tree) for tree in trees)))
-    margins(rows, picks, len(vectors), forest, spans, out)
-    return out[:, : len(vectors)]
+    found = []
+    for begin, end in itertools.pairwise(spans.tolist()):
+        out = np.zeros(len(vectors) + BLOCK, np.float64)
+        margins(rows, picks, len(vectors), forest, (begin, end), out)
+        found.append(out[: len(vectors)])
+    return np.stack(found)
 
 
 def vectors_beside(trees, draw: random.Random, count: int) -> np.ndarray:
@@ -93,14 +97,15 @@ def test_tree_deeper_than_its_forest_is_an_assertion():
 
 @pytest.fixture(scope="module")
 def grown():
-    """Return (booster, trees, training data) of a small LightGBM model."""
+    """Return (booster, trees, its training vectors) of a small LightGBM model."""
     lightgbm = pytest.importorskip("lightgbm", reason="the [train] extra is not installed")
     from tools.training.export import trees_of
 
     noise = np.random.default_rng(3)
-    data = noise.lognormal(0, 3, (3000, FEATURES)).astype(np.float32)
-    data[noise.random(data.shape) < 0.3] = 0.0
-    label = (data[:, 3] > data[:, 5]) ^ (data[:, 92] > 2) ^ (noise.random(len(data)) < 0.05)
+    vectors = noise.lognormal(0, 3, (3000, FEATURES)).astype(np.float32)
+    vectors[noise.random(vectors.shape) < 0.3] = 0.0
+    wrong = noise.random(len(vectors)) < 0.05
+    label = (vectors[:, 3] > vectors[:, 5]) ^ (vectors[:, 92] > 2) ^ wrong
     settings_ = {
         "objective": "binary",
         "num_leaves": 31,
@@ -111,15 +116,15 @@ def grown():
         "verbosity": -1,
         "num_threads": 1,
     }
-    booster = lightgbm.train(settings_, lightgbm.Dataset(data, label), 40)
-    return booster, trees_of(booster), data
+    booster = lightgbm.train(settings_, lightgbm.Dataset(vectors, label), 40)
+    return booster, trees_of(booster), vectors
 
 
 def test_margin_is_bit_equal_to_lightgbm_on_its_data(grown):
-    booster, trees, data = grown
+    booster, trees, vectors = grown
     assert max(tree_depth(tree) for tree in trees) <= DEPTH_MAX
-    found = evaluate([trees], data)[0]
-    assert found.tobytes() == booster.predict(data, raw_score=True).tobytes()
+    found = evaluate([trees], vectors)[0]
+    assert found.tobytes() == booster.predict(vectors, raw_score=True).tobytes()
 
 
 def test_margin_is_bit_equal_to_lightgbm_beside_its_thresholds(grown):
@@ -130,6 +135,6 @@ def test_margin_is_bit_equal_to_lightgbm_beside_its_thresholds(grown):
 
 
 def test_expectation_is_the_mean_margin_of_the_training_rows(grown):
-    booster, trees, data = grown
-    expected = booster.predict(data, raw_score=True).mean()
+    booster, trees, vectors = grown
+    expected = booster.predict(vectors, raw_score=True).mean()
     assert sum(tree.values[0] for tree in trees) == pytest.approx(expected, abs=1e-9)

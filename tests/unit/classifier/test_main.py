@@ -221,7 +221,7 @@ def test_main_reports_and_leaves_the_rings_when_its_workers_are_done(model_path)
         state = lifecycle.STATES[run.rows.header[0]]
         assert (state, run.rows.used) == ("producer_done", len(run.take_rows()))
     os.close(writer)
-    (report,) = ReportReader(reader).read()
+    *_, report = ReportReader(reader).read()
     assert report["report"] == "finished"
     assert report["summary"]["digest"] == outcome(model_path, digest=True)[1]["digest"]
 

@@ -53,8 +53,8 @@ def test_equal_models_are_equal_files(path, tmp_path):
 def test_show_tells_what_the_card_says_and_how_large_it_is(path):
     write_small(path)
     shown = model.show(path)
-    assert (shown["name"], shown["features"], shown["gate_trees"]) == ("small", 142, 3)
-    assert shown["trees"] == {"scan": 3, "flood": 3}
+    assert (shown["name"], shown["features"]) == ("small", 142)
+    assert shown["trees"] == shown["gate_trees"] == {"scan": 3, "flood": 3}
     msgspec.json.encode(shown)
 
 
@@ -68,6 +68,10 @@ def test_other_features_are_refused_by_name(path):
     assert "106 features differ" in refusal(path)
 
 
+def _kind(**changed) -> model.Kind:
+    return msgspec.structs.replace(small_card(("a",)).kinds[0], **changed)
+
+
 @pytest.mark.parametrize(
     ("changed", "reason"),
     [
@@ -76,7 +80,8 @@ def test_other_features_are_refused_by_name(path):
         ({"labels": ["ordinary", "scan"]}, "labels"),
         ({"threshold": 0.6}, "threshold must be 0.5"),
         ({"kinds": [], "labels": ["ordinary"]}, "1 to 64 kinds"),
-        ({"gate": model.Gate(0.0, 0.0, 0.0)}, "scale from"),
+        ({"kinds": [_kind(scale=0.0), _kind()], "labels": ["", "a", "a"]}, "scale from"),
+        ({"kinds": [_kind(gate_limit=1e7), _kind()], "labels": ["", "a", "a"]}, "limits of"),
     ],
 )
 def test_card_with_a_wrong_value_is_refused(path, changed, reason):
@@ -108,7 +113,7 @@ def _changed(name, at, value):
         (_changed("tree_nodes", 0, 256), "a tree has 0 to"),
         (_changed("forest_trees", 0, 0), "forest_trees"),
         (_changed("forest_trees", 0, 2**31 - 1), "tree_nodes must name"),
-        ({"forest_trees": np.asarray([3, 6])}, "forest_trees"),
+        ({"forest_trees": np.asarray([3, 9])}, "forest_trees"),
         ({"node_left": np.zeros(0)}, "node_left must have"),
         ({"leaf_value": np.zeros(0)}, "leaf_value must have"),
         ({"reference_vector": np.zeros((20, 141))}, "reference vectors"),
@@ -126,14 +131,14 @@ def test_tree_deeper_than_allowed_is_refused(path):
     children = np.arange(1, nodes + 1)
     children[-1] = ~nodes
     chain = {
-        "forest_trees": [1, 1, 1],
-        "tree_nodes": [nodes, 0, 0],
+        "forest_trees": [1, 1, 1, 1],
+        "tree_nodes": [nodes, 0, 0, 0],
         "node_feature": np.zeros(nodes),
         "node_threshold": np.zeros(nodes),
         "node_left": ~np.arange(nodes),
         "node_right": children,
         "node_value": np.zeros(nodes),
-        "leaf_value": np.zeros(nodes + 3),
+        "leaf_value": np.zeros(nodes + 4),
     }
     write_small(path, **{name: np.asarray(values) for name, values in chain.items()})
     assert "is 9 deep, at most 8" in refusal(path)

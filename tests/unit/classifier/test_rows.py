@@ -66,13 +66,13 @@ def test_features_and_validity_stand_in_their_places(features, valid, first_sequ
 
 @given(st.data())
 @settings(deadline=None)
-def test_words_of_the_record_are_kept_and_there_is_no_verdict(data):
+def test_words_of_the_record_are_kept_and_there_is_no_verdict(drawn):
     content = {
-        name: data.draw(st.integers(-(2**63), 2**63 - 1), name)
+        name: drawn.draw(st.integers(-(2**63), 2**63 - 1), name)
         for name in NAMES
         if name not in ("head", "position_time", "position_reference", "time_ns", "valid_low")
     }
-    row = row_of(record(7, (5, 6), **content), data.draw(st.integers(0, 31)))
+    row = row_of(record(7, (5, 6), **content), drawn.draw(st.integers(0, 31)))
     assert {name: int(row[ROW.index(name)]) for name in content} == content
     assert row[ROW.index("time_ns")] == 7
     verdict = row[ROW.index("score_threshold") : ROW.index("top_weights") + 4]

@@ -5,6 +5,7 @@ lines. It does not show that a detector is any good.
 """
 
 import random
+from typing import NamedTuple
 
 import numpy as np
 from hypothesis import given, settings
@@ -19,40 +20,54 @@ from tests.unit.classifier.builders import packed, plain_margin, random_tree
 ROWS_MAX = 16
 
 
-def drawn_model(draw: random.Random):
-    """Return (gate trees, trees of each kind, limits, scales)."""
-    gate = [random_tree(draw, draw.randrange(1, 8)) for _ in range(2)]
-    kinds = [
-        [random_tree(draw, draw.randrange(1, 8)) for _ in range(draw.randrange(1, 4))]
-        for _ in range(draw.randrange(1, 4))
-    ]
-    limits = [draw.uniform(-1, 1) for _ in range(1 + len(kinds))]
-    scales = [draw.uniform(0.2, 3) for _ in range(1 + len(kinds))]
-    return gate, kinds, limits, scales
+class Plain(NamedTuple):
+    """A detector as lists."""
+
+    gates: list
+    forests: list
+    gate_limits: list[float]
+    limits: list[float]
+    scales: list[float]
 
 
-def detector_of(gate, kinds, limits, scales) -> Detector:
-    """Return what the kernels need of it."""
-    return Detector(
-        complete(gate, 7),
-        complete([tree for kind in kinds for tree in kind], 7),
-        np.asarray([0, len(gate)], np.int64),
-        np.cumsum([0, *(len(kind) for kind in kinds)]),
-        np.asarray(limits, np.float64),
-        np.asarray(scales, np.float64),
+def drawn_model(draw: random.Random) -> Plain:
+    """Return a detector of one to three kinds."""
+
+    def forest() -> list:
+        return [random_tree(draw, draw.randrange(1, 8)) for _ in range(draw.randrange(1, 4))]
+
+    kinds = range(draw.randrange(1, 4))
+    return Plain(
+        [forest() for _ in kinds],
+        [forest() for _ in kinds],
+        [draw.uniform(-1, 1) for _ in kinds],
+        [draw.uniform(-1, 1) for _ in kinds],
+        [draw.uniform(0.2, 3) for _ in kinds],
     )
 
 
-def plain_score(model, vector) -> tuple[np.float32, int]:
+def detector_of(model: Plain) -> Detector:
+    """Return what the kernels need of it."""
+    return Detector(
+        complete([tree for gate in model.gates for tree in gate], 7),
+        complete([tree for forest in model.forests for tree in forest], 7),
+        np.cumsum([0, *(len(gate) for gate in model.gates)]),
+        np.cumsum([0, *(len(forest) for forest in model.forests)]),
+        np.asarray(model.gate_limits, np.float64),
+        np.asarray(model.limits, np.float64),
+        np.asarray(model.scales, np.float64),
+    )
+
+
+def plain_score(model: Plain, vector) -> tuple[np.float32, int]:
     """Return score and label by the definition."""
-    gate, kinds, limits, scales = model
-    margin = plain_margin(gate, vector)
-    if margin < limits[0]:
-        return np.float32(0.5 * squashed((margin - limits[0]) / scales[0])), 0
-    relative = [
-        (plain_margin(kind, vector) - limit) / scale
-        for kind, limit, scale in zip(kinds, limits[1:], scales[1:], strict=True)
-    ]
+    nearest, relative = [], []
+    for gate, forest, gate_limit, limit, scale in zip(*model, strict=True):
+        nearest.append(plain_margin(gate, vector) - gate_limit)
+        kept = nearest[-1] >= 0
+        relative.append((plain_margin(forest, vector) - limit) / scale if kept else -np.inf)
+    if max(nearest) < 0:
+        return np.float32(0.5 * squashed(max(nearest))), 0
     best = relative.index(max(relative))
     return np.float32(squashed(relative[best])), 1 + best
 
@@ -84,9 +99,8 @@ RECORDS = st.lists(st.tuples(st.integers(0, 5), st.booleans()), max_size=40)
 def test_verdicts_are_those_of_the_plain_model(seed, records, batch):
     draw = random.Random(seed)
     model = drawn_model(draw)
-    detector = detector_of(*model)
-    kinds = len(model[1])
-    work = make_work(ROWS_MAX, kinds, alerted.make_set(8), alerted.make_key((seed, 3)))
+    detector = detector_of(model)
+    work = make_work(ROWS_MAX, alerted.make_set(8), alerted.make_key((seed, 3)))
     plain = PlainAlerts()
     alerts = kept = 0
     for begin in range(0, len(records), batch):
@@ -130,8 +144,8 @@ def expected_verdict(model, plain, row, part, is_final) -> tuple[float, float, i
 def test_margin_at_its_threshold_alerts():
     trees = [random_tree(random.Random(1), 1)]
     trees[0].leaves[:] = 0.25
-    detector = detector_of(trees, [trees], [0.25, 0.25], [1.0, 1.0])
-    work = make_work(1, 1, alerted.make_set(8), alerted.make_key((1, 3)))
+    detector = detector_of(Plain([trees], [trees], [0.25], [0.25], [1.0]))
+    work = make_work(1, alerted.make_set(8), alerted.make_key((1, 3)))
     rows = np.zeros((1, ROW.words), np.int64)
     assert score(rows, rows.view(np.float32), 1, detector, work) == (1, 1)
     assert verdict_of(rows[0]) == (0.5, 0.5, 1, True)

@@ -1,0 +1,91 @@
+"""Train a model from a folder of captures and its MANIFEST.tsv; run by tools/train."""
+
+import argparse
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from engine.classifier import model_file
+from engine.classifier.model import DEFAULT_PATH, check, detector_of, read
+from tools.training import plan
+from tools.training.card import kind_of, make_card
+from tools.training.cross import Crossed, cross_validate, gate_of
+from tools.training.export import arrays_of, trees_of
+from tools.training.grow import train_kind
+from tools.training.manifest import read_manifest
+from tools.training.measure import Parts, validation_of
+from tools.training.records import Records, extract, read_records
+from tools.training.references import references_of
+from tools.training.report import table_of
+
+BYTES_MAX = 1_500_000  # The model is a file in the package.
+
+
+def main() -> int:
+    """Return 0 once the model is written and checks."""
+    arguments = _arguments()
+    started = time.monotonic()
+
+    def say(line: str) -> None:
+        sys.stderr.write(f"{time.monotonic() - started:7.1f} s  {line}\n")
+
+    with tempfile.TemporaryDirectory(prefix="ml-defender-train-") as scratch:
+        output = Path(arguments.records or scratch) / "records"
+        if not (output / "run.json").exists():
+            extract(arguments.captures, output)
+        captures = read_manifest(arguments.captures)
+        records = read_records(arguments.captures, output, captures)
+    say(f"{len(records.part):,} records of {len(captures):,} captures")
+    crossed = cross_validate(records, say)
+    content = _grow(records, crossed, arguments.created)
+    say("forests grown on everything")
+    model_file.write_members(arguments.output, *content)
+    findings = check(arguments.output)
+    size = arguments.output.stat().st_size
+    if size > BYTES_MAX:
+        findings.append(f"{arguments.output} has {size:,} bytes, at most {BYTES_MAX:,}")
+    for finding in findings:
+        sys.stderr.write(f"wrong: {finding}\n")
+    sys.stdout.write(table_of(read(arguments.output).card))
+    say(f"{arguments.output}: {size:,} bytes")
+    return 1 if findings else 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="tools/train", description=__doc__)
+    parser.add_argument("captures", type=Path, help="folder with MANIFEST.tsv")
+    parser.add_argument("-o", "--output", type=Path, default=DEFAULT_PATH, help="model file")
+    parser.add_argument("--records", type=Path, help="folder to keep extracted records in")
+    parser.add_argument("--created", default=time.strftime("%Y-%m-%d"), help="date in the card")
+    return parser.parse_args()
+
+
+def _grow(records: Records, crossed: Crossed, created: str) -> tuple[bytes, dict]:
+    """Return the model file's card and arrays: forests grown on all records."""
+    everything = np.arange(len(records.part))
+    forests, gates, kinds = [], [], []
+    parts = Parts(records)
+    bounds = zip(crossed.limits, crossed.scales, strict=True)
+    for detector, bound, found in zip(plan.DETECTORS, bounds, crossed.found, strict=True):
+        booster = train_kind(records, everything >= 0, detector)
+        gate, gate_limit = gate_of(records, everything, detector, (booster, *bound))
+        forests.append(trees_of(booster))
+        gates.append(trees_of(gate))
+        measured = validation_of(parts, (detector.kind,), found)
+        kinds.append(kind_of(records, detector.kind, (gate_limit, *bound), measured))
+    trees = [*gates, *forests]
+    names = tuple(detector.kind for detector in plan.DETECTORS)
+    together = validation_of(parts, names, crossed.found.any(axis=0))
+    used = sorted({int(at) for forest in trees for tree in forest for at in tree.features})
+    card = make_card(records, created, kinds, (crossed.cleared, together), used)
+    spans = np.cumsum([0, *(len(forest) for forest in trees)])
+    detector = detector_of([tree for forest in trees for tree in forest], spans, card)
+    return msgspec.json.encode(card), arrays_of(trees) | references_of(records, detector)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
