@@ -3,6 +3,9 @@
 from engine.capture.synthetic.conversation import CLIENT, SERVER, Conversation, Route
 from engine.capture.synthetic.frames import ACK, RST, SYN, Host, Segment, Tape, host
 from engine.capture.synthetic.messages import (
+    SSH_CLIENT_LISTS,
+    SSH_SERVER_LISTS,
+    ssh_key_exchange,
     tls_client_hello,
     tls_data,
     tls_finished,
@@ -74,8 +77,8 @@ def brute_force(tape: Tape, office: Office, start_us: float) -> None:
         talk = Conversation(tape, GUESSER, office.shell, 22, free_us[lane], route).open()
         talk.say(SERVER, b"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n", 9_000)
         talk.say(CLIENT, b"SSH-2.0-libssh2_1.10.0\r\n", 300)
-        talk.say(CLIENT, tape.dice.randbytes(1_000), 700)
-        talk.say(SERVER, tape.dice.randbytes(1_080), 600)
+        talk.say(CLIENT, ssh_key_exchange(tape.dice, SSH_CLIENT_LISTS), 700)
+        talk.say(SERVER, ssh_key_exchange(tape.dice, SSH_SERVER_LISTS), 600)
         talk.say(CLIENT, tape.dice.randbytes(48), 2_000)
         talk.say(SERVER, tape.dice.randbytes(452), 4_000)
         for size in (16, 44, 60):

@@ -128,3 +128,46 @@ def smb(command: int, body_bytes: int, answer: bool, content: bytes = b"") -> by
     head += struct.pack("<IIQQQ", 1 if answer else 0, 0, 0, 0, 0) + bytes(16)
     message = head + bytes(body_bytes) + content
     return struct.pack(">I", len(message)) + message
+
+
+# -- SSH ---------------------------------------------------------------------
+
+# Name lists of a key exchange (RFC 4253, 7.1) as OpenSSH 9 and libssh2 1.10 offer them: key
+# exchange, host key, ciphers, MACs and compression; the last three are said twice, once a direction.
+SSH_SERVER_LISTS = (
+    "sntrup761x25519-sha512@openssh.com,curve25519-sha256,curve25519-sha256@libssh.org,"
+    "ecdh-sha2-nistp256,ecdh-sha2-nistp384,ecdh-sha2-nistp521,"
+    "diffie-hellman-group-exchange-sha256,diffie-hellman-group16-sha512,"
+    "diffie-hellman-group18-sha512,diffie-hellman-group14-sha256",
+    "rsa-sha2-512,rsa-sha2-256,ecdsa-sha2-nistp256,ssh-ed25519",
+    "chacha20-poly1305@openssh.com,aes128-ctr,aes192-ctr,aes256-ctr,aes128-gcm@openssh.com,"
+    "aes256-gcm@openssh.com",
+    "umac-64-etm@openssh.com,umac-128-etm@openssh.com,hmac-sha2-256-etm@openssh.com,"
+    "hmac-sha2-512-etm@openssh.com,hmac-sha1-etm@openssh.com,umac-64@openssh.com,"
+    "umac-128@openssh.com,hmac-sha2-256,hmac-sha2-512,hmac-sha1",
+    "none,zlib@openssh.com",
+)
+SSH_CLIENT_LISTS = (
+    "curve25519-sha256,curve25519-sha256@libssh.org,ecdh-sha2-nistp256,ecdh-sha2-nistp384,"
+    "ecdh-sha2-nistp521,diffie-hellman-group-exchange-sha256,diffie-hellman-group16-sha512,"
+    "diffie-hellman-group18-sha512,diffie-hellman-group14-sha256,diffie-hellman-group14-sha1,"
+    "diffie-hellman-group1-sha1,diffie-hellman-group-exchange-sha1",
+    "ssh-ed25519,ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521,rsa-sha2-512,"
+    "rsa-sha2-256,ssh-rsa,ssh-dss",
+    "aes256-ctr,aes192-ctr,aes128-ctr,aes256-cbc,rijndael-cbc@lysator.liu.se,aes192-cbc,"
+    "aes128-cbc,blowfish-cbc,arcfour128,arcfour,cast128-cbc,3des-cbc",
+    "hmac-sha2-256,hmac-sha2-512,hmac-sha1,hmac-sha1-96,hmac-md5,hmac-md5-96,hmac-ripemd160,"
+    "hmac-ripemd160@openssh.com",
+    "none",
+)
+_SSH_KEY_EXCHANGE = 20
+
+
+def ssh_key_exchange(dice: random.Random, lists: tuple[str, ...]) -> bytes:
+    """Return the packet that begins a key exchange: a random cookie, then names of algorithms."""
+    exchange, host_key, *twice = lists
+    names = [exchange, host_key, *(name for name in twice for _ in range(2)), "", ""]
+    body = bytes((_SSH_KEY_EXCHANGE,)) + dice.randbytes(16)
+    body += b"".join(struct.pack(">I", len(name)) + name.encode() for name in names) + bytes(5)
+    padding = 4 + -(len(body) + 5 + 4) % 8  # At least 4, to a multiple of 8.
+    return struct.pack(">IB", 1 + len(body) + padding, padding) + body + bytes(padding)

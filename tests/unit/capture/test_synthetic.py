@@ -224,6 +224,35 @@ def test_workload_has_the_packets_asked_for_in_order_of_time(tmp_path, write):
     assert times == sorted(times)
 
 
+def key_exchange_of(payload):
+    """Return the name lists of an SSH packet that begins a key exchange (RFC 4253, 6 and 7.1)."""
+    size, padding = struct.unpack_from(">IB", payload)
+    assert len(payload) == 4 + size and len(payload) % 8 == 0 and padding >= 4
+    body = payload[5 : len(payload) - padding]
+    assert body[0] == 20
+    at, lists = 17, []  # Behind a cookie of 16 bytes.
+    for _ in range(10):
+        (length,) = struct.unpack_from(">I", body, at)
+        lists.append(body[at + 4 : at + 4 + length].decode("ascii"))
+        at += 4 + length
+    assert body[at:] == bytes(5)
+    return lists
+
+
+def test_guessers_and_server_begin_a_key_exchange_in_words(demo_flows):
+    talks = 0
+    for (_, initiator, responder), packets in demo_flows.items():
+        if synthetic.kind_of(initiator[0], *responder).kind == "brute force":
+            begun = [p for p in packets if p.payload[5:6] == bytes((20,))]
+            assert [packet.source for packet in begun] == [initiator, responder]
+            for packet in begun:
+                lists = key_exchange_of(packet.payload)
+                assert "curve25519-sha256" in lists[0].split(",")
+                assert all(lists[:8]) and lists[8:] == ["", ""]  # No languages.
+            talks += 1
+    assert talks >= 50
+
+
 @pytest.mark.parametrize("write", [synthetic.many_flows, synthetic.big_flows])
 def test_workload_is_the_same_for_the_same_seed_only(tmp_path, write):
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
