@@ -133,7 +133,7 @@ def smb(command: int, body_bytes: int, answer: bool, content: bytes = b"") -> by
 # -- SSH ---------------------------------------------------------------------
 
 # Name lists of a key exchange (RFC 4253, 7.1) as OpenSSH 9 and libssh2 1.10 offer them: key
-# exchange, host key, ciphers, MACs and compression; the last three are said twice, once a direction.
+# exchange, host key, ciphers, MACs, compression; the last three are said twice, once a direction.
 SSH_SERVER_LISTS = (
     "sntrup761x25519-sha512@openssh.com,curve25519-sha256,curve25519-sha256@libssh.org,"
     "ecdh-sha2-nistp256,ecdh-sha2-nistp384,ecdh-sha2-nistp521,"
