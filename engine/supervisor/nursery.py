@@ -97,7 +97,7 @@ class SpawnNursery:
         with open(plan_write, "wb") as file:
             file.write(self._plan)
         self._children[name] = child
-        self._messages.append({"said": "started", "name": name, "pid": child.pid})
+        self._messages.append({"said": "started", "name": name, "pid": child.pid, "cpu_s": 0.0})
 
     def kill(self, name: str) -> None:
         """End a stage's process at once, if it lives."""

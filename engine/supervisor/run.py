@@ -12,7 +12,6 @@ with exit 4 and a message that says which, and what of its work is lost.
 """
 
 import os
-import resource
 import select
 import signal
 import time
@@ -28,6 +27,7 @@ from engine.rings.segment import find_segments
 from engine.rings.statistics import process_names
 from engine.supervisor.losses import what_is_lost
 from engine.supervisor.nursery import make_nursery
+from engine.supervisor.zygote import cpu_s
 
 POLL_S = 0.05
 LEAVE_S = 2.0  # Given to stages that are told to leave, before they are killed.
@@ -46,9 +46,11 @@ class Outcome:
     processes: dict[str, Process] = field(default_factory=dict)
     started_ns: int = 0
     ended_ns: int = 0
+    ready_ns: int = 0  # When all stages ran, by the clock of started_ns; 0: they never did.
     start_s: float = 0.0  # From the start until the stages ran.
     wall_s: float = 0.0  # From then until the last stage ended.
-    cpu_s: float = 0.0  # Of all processes, start-up apart.
+    cpu_s: float = 0.0  # Of all processes from ready to done: what the packets cost.
+    start_cpu_s: float = 0.0  # Of all processes until they were ready.
     compiled: bool = False
 
     def summary_of(self, process: str) -> dict:
@@ -70,7 +72,7 @@ class Supervisor:
         self._alive: dict[str, int] = {}
         self._interrupts = 0
         self._begin = time.monotonic()
-        self._own_cpu = _cpu_s()
+        self._own_start_cpu_s = self._zygote_start_cpu_s = 0.0
         find_segments(remove_stale=True)
         self.segments = Segments(plan, arena)
         self.statistics = self.segments.statistics
@@ -133,6 +135,7 @@ class Supervisor:
                 self._alive[name] = 0
         elif said == "started":
             self._alive[message["name"]] = message["pid"]
+            self._zygote_start_cpu_s = message["cpu_s"]
         else:
             self._bury(message["name"], message["pid"], message["status"])
 
@@ -182,7 +185,8 @@ class Supervisor:
         ready = sum(report["report"] == "ready" for report in self._outcome.reports)
         if ready == len(self._names):
             self._outcome.start_s = time.monotonic() - self._begin
-            self._own_cpu = _cpu_s()
+            self._outcome.ready_ns = time.time_ns()
+            self._own_start_cpu_s = cpu_s()
             self.statistics["phase"] = 1
 
     def _fail(self, error: str, exit_code: int) -> None:
@@ -193,21 +197,34 @@ class Supervisor:
         """End what still lives, collect, unlink."""
         outcome = self._outcome
         ran = time.monotonic() - self._begin - outcome.start_s
+        own_cpu_s = cpu_s()
         self._leave()
         self._read_reports()
         self.statistics["phase"] = 2
         outcome.wall_s = ran
         outcome.ended_ns = time.time_ns()
-        lines = self.statistics.processes()
         outcome.counters = self.statistics.totals()
         outcome.processes = process_facts(self.statistics)
-        stages = sum(line["cpu_ns"] - line["start_cpu_ns"] for line in lines) / 1e9
-        outcome.cpu_s = stages + max(0.0, _cpu_s() - self._own_cpu)
+        self._sum_cpu(own_cpu_s)
         for reader in self._readers.values():
             os.close(reader.descriptor)
         for descriptor in self._writers.values():
             os.close(descriptor)
         self.segments.unlink()
+
+    def _sum_cpu(self, own_cpu_s: float) -> None:
+        """Part the CPU time of all: until each was ready, and from then until it was done.
+
+        What follows, giving memory back, is in neither: it costs the same for one packet. The
+        zygote sleeps while stages run.
+        """
+        lines = self.statistics.processes()
+        start_ns = sum(line["start_cpu_ns"] for line in lines)
+        self._outcome.start_cpu_s = (
+            self._own_start_cpu_s + self._zygote_start_cpu_s + start_ns / 1e9
+        )
+        stages_ns = sum(line["cpu_ns"] for line in lines) - start_ns
+        self._outcome.cpu_s = stages_ns / 1e9 + max(0.0, own_cpu_s - self._own_start_cpu_s)
 
     def _leave(self) -> None:
         """Tell whoever lives to leave; kill who does not."""
@@ -228,8 +245,3 @@ class Supervisor:
         except ProcessError:
             pass  # The zygote is gone, and with it its children.
         self._nursery.close()
-
-
-def _cpu_s() -> float:
-    own = resource.getrusage(resource.RUSAGE_SELF)
-    return own.ru_utime + own.ru_stime

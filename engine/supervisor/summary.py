@@ -58,6 +58,8 @@ def as_json(plan: RunPlan, outcome: Outcome) -> str:
         "seconds": round(outcome.wall_s, 6),
         "cpu_seconds": round(outcome.cpu_s, 6),
         "start_seconds": round(outcome.start_s, 6),
+        "start_cpu_seconds": round(outcome.start_cpu_s, 6),
+        "ready_ns": outcome.ready_ns,
         "workers": plan.workers,
         "counters": outcome.counters,
         "processes": {

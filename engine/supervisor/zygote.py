@@ -6,7 +6,7 @@ nothing after its first fork. Supervisor and zygote speak JSON, a line a message
 
     supervisor -> zygote    {"start": name}   {"kill": name}
     zygote -> supervisor    {"said": "compiling"}   {"said": "loaded", "seconds": s}
-                            {"said": "started", "name": n, "pid": p}
+                            {"said": "started", "name": n, "pid": p, "cpu_s": its own until now}
                             {"said": "ended", "name": n, "pid": p, "status": s}
                             {"said": "failed", "error": text}
 
@@ -15,6 +15,7 @@ It ends, with all its children, when the supervisor closes its pipe or dies.
 
 import contextlib
 import os
+import resource
 import select
 import signal
 
@@ -52,6 +53,12 @@ class Lines:
 def send_line(descriptor: int, **message) -> None:
     """Write a message; shorter than what a pipe takes at once."""
     os.write(descriptor, msgspec.json.encode(message) + b"\n")
+
+
+def cpu_s() -> float:
+    """Return the CPU seconds of this process and of its children that have been waited for."""
+    usages = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
 class Zygote:
@@ -112,7 +119,7 @@ class Zygote:
             finally:
                 os._exit(code)
         self._children[pid] = name
-        send_line(self._answers, said="started", name=name, pid=pid)
+        send_line(self._answers, said="started", name=name, pid=pid, cpu_s=cpu_s())
 
     def _kill(self, name: str) -> None:
         for pid, child in self._children.items():
