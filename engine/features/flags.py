@@ -162,10 +162,8 @@ VALID = (1 << len(FEATURES)) - 1
 
 def increments() -> np.ndarray:
     """Return for each flags byte what a direction's flags word grows by (256 int64)."""
-    return np.array(
-        [sum(1 << _shift(name) for name, bit in _COUNTERS if flags & bit) for flags in range(256)],
-        np.int64,
-    )
+    counted = [(bit, 1 << shift) for (_, bit), shift in zip(_COUNTERS, SHIFTS, strict=True)]
+    return np.array([sum(n for bit, n in counted if flags & bit) for flags in range(256)], np.int64)
 
 
 @njit(**KERNEL)

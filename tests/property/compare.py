@@ -1,11 +1,13 @@
 """Engine and twin side by side: events of both as plain values, and the first that differs."""
 
 from collections.abc import Sequence
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
 
 from engine.config import PANE_NS
+from engine.features.services import SERVICES
 from engine.layouts import MARKS, PACKET
 from engine.layouts.records import (
     CLASS_DELTA,
@@ -40,12 +42,28 @@ _INCREASE = (
 )
 
 
+_LAYOUTS = {layout.name: layout for layout in (DELTA_EVENT, FACT_EVENT, RECORD_EVENT)}
+
+
 def _unsigned(word) -> int:
     return int(word) % 2**64
 
 
+@cache
+def _place(event: str, word: str, field: str) -> tuple[int, int, int]:
+    """Return a field's word, shift and mask. Layouts search for them by name each time."""
+    layout = _LAYOUTS[event]
+    return layout.index(word), layout.shift(word, field), layout.mask(word, field)
+
+
 def _field(layout, words: np.ndarray, word: str, field: str) -> int:
-    return int(words[layout.index(word)]) >> layout.shift(word, field) & layout.mask(word, field)
+    at, shift, mask = _place(layout.name, word, field)
+    return int(words[at]) >> shift & mask
+
+
+@cache
+def _index(event: str, word: str) -> int:
+    return _LAYOUTS[event].index(word)
 
 
 def _key(layout, words: np.ndarray) -> dict:
@@ -53,7 +71,8 @@ def _key(layout, words: np.ndarray) -> dict:
     size = 16 if version == 6 else 4
     sides = {}
     for side in ("initiator", "responder"):
-        high, low = (_unsigned(words[layout.index(f"{side}_{half}")]) for half in ("high", "low"))
+        at = _index(layout.name, f"{side}_high")
+        high, low = _unsigned(words[at]), _unsigned(words[at + 1])
         sides[side] = (high << 64 | low).to_bytes(size, "big").hex()
     return {
         "version": version,
@@ -69,7 +88,7 @@ def _key(layout, words: np.ndarray) -> dict:
 
 
 def _increase(layout, words: np.ndarray) -> dict:
-    at = layout.index("fwd_bytes")
+    at = _index(layout.name, "fwd_bytes")
     values = [_unsigned(word) for word in words[at : at + 8]]
     halves = [half for word in values[5:] for half in (word & 0xFFFFFFFF, word >> 32)]
     return dict(zip(_INCREASE, values[:5] + halves, strict=True))
@@ -105,7 +124,7 @@ def engine_row(words: np.ndarray) -> dict:
         return {"kind": "fact", "time": position[0], **order, **_fact(words)}
     return {
         "kind": "record",
-        "time": int(words[RECORD_EVENT.index("time_ns")]),
+        "time": int(words[_index(RECORD_EVENT.name, "time_ns")]),
         **order,
         **_record(words),
     }
@@ -128,8 +147,9 @@ def _fact(words: np.ndarray) -> dict:
 def _record(words: np.ndarray) -> dict:
     ended = _field(RECORD_EVENT, words, "head", "ended")
     remainder = bool(_field(RECORD_EVENT, words, "head", "remainder"))
-    floats = words[RECORD_EVENT.index("features_0") :].view(np.float32)[:FLOW_FEATURES]
-    low, high = (_unsigned(words[RECORD_EVENT.index(f"valid_{half}")]) for half in ("low", "high"))
+    event = RECORD_EVENT.name
+    floats = words[_index(event, "features_0") :].view(np.float32)[:FLOW_FEATURES]
+    low, high = (_unsigned(words[_index(event, f"valid_{half}")]) for half in ("low", "high"))
     row = {
         **_key(RECORD_EVENT, words),
         "service": _field(RECORD_EVENT, words, "head", "service"),
@@ -144,7 +164,7 @@ def _record(words: np.ndarray) -> dict:
     first = ("first_ns", "first_reference", "last_ns", "start_ns", "end_ns", "sequence")
     counts = ("fwd_packets", "bwd_packets", "fwd_total_bytes", "bwd_total_bytes")
     for name in (*first, *counts, "fwd_data_packets", "bwd_data_packets"):
-        row[name] = int(words[RECORD_EVENT.index(name)])
+        row[name] = int(words[_index(event, name)])
     return row
 
 
@@ -166,8 +186,6 @@ def _twin_increase(increase: twin.Increase) -> dict:
 
 def twin_row(event: twin.Event) -> dict:
     """Return an event of the twin as plain values."""
-    from engine.features.services import SERVICES
-
     kind = type(event).__name__.lower()
     row = {
         "kind": kind,
