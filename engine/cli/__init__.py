@@ -32,7 +32,10 @@ for command in (run, features, check, diff, stats, layout, model, config, shm):
     engine.add_command(command)
 
 
-@engine.command(context_settings={"ignore_unknown_options": True})
+@engine.command(
+    add_help_option=False,  # Its own options have their own help.
+    context_settings={"ignore_unknown_options": True, "help_option_names": []},
+)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def bench(arguments: tuple[str, ...]) -> None:
     """Measure speed and memory, beside other programs that are installed."""

@@ -1,0 +1,106 @@
+"""`engine bench` from its options to its exit code: look at the machine, measure, show, keep."""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+
+import click
+
+from engine.bench import machine, programs, workloads
+from engine.bench.options import BenchOptions
+from engine.bench.record import keep, results_folder, shared_facts, speed_record
+from engine.bench.shown import show
+from engine.bench.speed import Measured, Rounds
+from engine.errors import ConfigError
+
+KNOWN = (*workloads.WORKLOAD_NAMES, *programs.NAMES)
+
+
+def bench_command(options: BenchOptions) -> int:
+    """Measure what was asked for and return the exit code."""
+    if options.kind == "clean":
+        files, size = workloads.clean()
+        click.echo(f"removed {files} files, {size:,} bytes")
+        return 0
+    programs.check_names(options.only, KNOWN)
+    folder = results_folder() if options.save else None
+    allowed = sorted(os.sched_getaffinity(0))
+    machine.check_cores(options.cores, len(allowed))
+    shares = machine.busy_shares()
+    cores = machine.choose_cores(options.cores, shares, allowed)
+    load_before, began_ns = os.getloadavg()[0], time.time_ns()
+    say = _silent if options.as_json else _say
+    busy = max((shares.get(core, 0.0) for core in cores), default=0.0)
+    if busy > machine.BUSY_SHARE_MAX:
+        _say(f"this machine is busy ({busy:.0%} of a core that is measured on): doubt the figures")
+    found = _measure(options, cores, say)
+    record = {
+        "schema": 1,
+        "kind": options.kind,
+        **shared_facts(options, began_ns),
+        "cores": cores,
+        "busy_before": round(busy, 3),
+        "load_before": round(load_before, 2),
+        "load_after": round(os.getloadavg()[0], 2),
+        **found,
+    }
+    if options.as_json:
+        sys.stdout.write(json.dumps(record, indent=2) + "\n")
+    else:
+        show(record)
+    if folder is not None:
+        _say(f"kept as {keep(folder, record)}")
+    return 0
+
+
+def _measure(options: BenchOptions, cores: list[int], say: Callable[[str], None]) -> dict:
+    """Return what the kind that was asked for finds, as it stands in the record."""
+    return speed_record(*_speed(options, cores, say), options)
+
+
+def _speed(
+    options: BenchOptions, cores: list[int], say: Callable[[str], None]
+) -> tuple[list[Measured], dict[str, str]]:
+    """Return what each workload came to, and what was left out, with the reason."""
+    names = programs.chosen(options.only, programs.NAMES)
+    wanted = [programs.engine_program(programs.FEATURES, options.workers_wanted)]
+    if programs.SCORED in names:
+        wanted.append(programs.engine_program(programs.SCORED, options.workers_wanted))
+    peers = tuple(name for name in programs.PEER_NAMES if name in names)
+    found, left_out = programs.find_peers(peers, len(cores))
+    measured = []
+    for workload in chosen_workloads(options, left_out, say):
+        rounds = Rounds(workload, wanted + found, cores, say)
+        try:
+            measured.append(rounds.measure(options.runs))
+        except workloads.LeftOutError as error:
+            left_out[workload.name] = f"{error}: {rounds.left_out}"
+    return measured, left_out
+
+
+def chosen_workloads(
+    options: BenchOptions, left_out: dict[str, str], say: Callable[[str], None]
+) -> list[workloads.Workload]:
+    """Return the workloads that were asked for; what cannot be made is noted in `left_out`."""
+    if options.capture is not None:
+        return [workloads.given_capture(options.capture)]
+    found = []
+    for name in programs.chosen(options.only, workloads.WORKLOAD_NAMES):
+        try:
+            found.append(workloads.make_workload(name, options.quick, say))
+        except workloads.LeftOutError as error:
+            left_out[name] = str(error)
+    if not found:
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in left_out.items())
+        raise ConfigError(f"nothing to measure on: {reasons}")
+    return found
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _silent(text: str) -> None:
+    """Say nothing: standard output is one JSON object, and the rest is not asked for."""
