@@ -21,7 +21,10 @@ from engine.rings.report import Reporter
 from engine.rings.ring import Ring
 from engine.rings.segment import segment_name
 from engine.rings.statistics import ProcessLine, Statistics
-from engine.rings.waiting import BUSY, FINISHED, IDLE, SOME, run_stage
+from engine.rings.waiting import BUSY, FINISHED, IDLE, SOME, Sleeps, run_stage
+
+ROWS_PER_S = 1e6  # What a classifier of one core sends at most.
+SLEEP_S_MAX = 10e-3
 
 _STATE = RING.index("state")
 _COUNTERS = {counter.name: counter_index("recorder", counter.name) for counter in RECORDER}
@@ -79,7 +82,8 @@ def main(plan: RunPlan, number: int, reporter: Reporter) -> None:
     recorder = _Recorder(ring, outputs, line)
     reporter.send("ready")
     try:
-        if not run_stage(statistics, line, recorder.step):
+        sleeps = Sleeps.behind(ring.capacity, ROWS_PER_S, SLEEP_S_MAX)
+        if not run_stage(statistics, line, recorder.step, sleeps):
             raise LeftError
         stats = stats_event(statistics.totals(), statistics["started_ns"], time.time_ns())
         outputs.complete(stats)

@@ -8,7 +8,7 @@ import pytest
 from engine.layouts import DONE, LEAVE, RUNNING
 from engine.rings import waiting
 from engine.rings.statistics import Statistics
-from engine.rings.waiting import BUSY, FINISHED, IDLE, SOME, Backoff, run_stage
+from engine.rings.waiting import BUSY, FINISHED, IDLE, SOME, Backoff, Sleeps, run_stage
 
 
 @pytest.fixture
@@ -36,6 +36,27 @@ def test_wait_follows_what_the_steps_found(waits, found, expected):
     for one in found:
         backoff.wait(one)
     assert waits == expected
+
+
+@pytest.mark.parametrize(
+    ("capacity", "slots_per_s", "longest_s", "expected"),
+    [
+        (16, 1e6, 2e-3, (50e-6, 2e-3)),  # A third of it fills in 5 us.
+        (3_000, 10e6, 2e-3, (100e-6, 2e-3)),
+        (1 << 20, 1e6, 10e-3, (1e-3, 10e-3)),
+        (1 << 20, 1e6, 0.5e-3, (1e-3, 1e-3)),
+    ],
+)
+def test_sleeps_follow_the_ring(capacity, slots_per_s, longest_s, expected):
+    sleeps = Sleeps.behind(capacity, slots_per_s, longest_s)
+    assert sleeps == pytest.approx(expected)
+
+
+def test_sleeps_double_within_their_bounds(waits):
+    backoff = Backoff(Sleeps(1e-3, 10e-3))
+    for found in [IDLE] * 7 + [BUSY, SOME]:
+        backoff.wait(found)
+    assert waits == ["spin", 1000, 2000, 4000, 8000, 10000, 10000, 1000]
 
 
 @pytest.fixture
