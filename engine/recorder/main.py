@@ -15,7 +15,7 @@ from engine.recorder.eve import stats_event
 from engine.recorder.files import LeftError
 from engine.recorder.outputs import BATCH_ROWS, Outputs
 from engine.rings import spsc
-from engine.rings.lifecycle import PRODUCER_DONE
+from engine.rings.lifecycle import DRAINING
 from engine.rings.plan import RunPlan
 from engine.rings.report import Reporter
 from engine.rings.ring import Ring
@@ -40,7 +40,7 @@ class _Recorder:
 
     def step(self) -> int:
         """Take a batch of rows."""
-        done = load_acquire(self._ring.header, _STATE) == PRODUCER_DONE  # Before the tail is read.
+        done = load_acquire(self._ring.header, _STATE) == DRAINING  # Before the tail is read.
         first, count = spsc.peek(self._ring.header)
         if count == 0:
             return FINISHED if done else IDLE
@@ -95,6 +95,7 @@ def main(plan: RunPlan, number: int, reporter: Reporter) -> None:
         raise OutputError(f"{error}; {outputs.losses()}") from None
     finally:
         recorder.count(ended=True)
+        line.beat()  # Completing the files is work too.
         ring.segment.close()
         statistics.segment.close()
     ring.detach("consumer")

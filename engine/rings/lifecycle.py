@@ -4,6 +4,9 @@ A transition is one compare-and-swap of the ring's `state` word, so two processe
 twice. There is no transition that is not in TRANSITIONS. A replacement of a dead process takes its
 predecessor's place by `adopt`, which the supervisor allows only after it has seen the death.
 
+Once the producer is done the ring is "draining" while a consumer is there and "producer_done" until
+one comes.
+
 Prohibited, and why:
   -> FREE       a used ring is never reused under its name; a new one is made
   DOWN -> any   the segment may already be unlinked
@@ -16,20 +19,29 @@ from engine.errors import SegmentError
 from engine.layouts import RING
 from engine.memory.atomics import compare_swap, load_acquire
 
-INITIAL, FREE, PRODUCER_UP, CONSUMER_UP, BOTH_UP, PRODUCER_DONE, DOWN = range(7)
-STATES = ("initial", "free", "producer_up", "consumer_up", "both_up", "producer_done", "down")
+INITIAL, FREE, PRODUCER_UP, CONSUMER_UP, BOTH_UP, PRODUCER_DONE, DRAINING, DOWN = range(8)
+STATES = (
+    "initial",
+    "free",
+    "producer_up",
+    "consumer_up",
+    "both_up",
+    "producer_done",
+    "draining",
+    "down",
+)
 
 TRANSITIONS = {
     ("creator", "seal"): {INITIAL: FREE},
     ("producer", "attach"): {FREE: PRODUCER_UP, CONSUMER_UP: BOTH_UP},
-    ("consumer", "attach"): {FREE: CONSUMER_UP, PRODUCER_UP: BOTH_UP, PRODUCER_DONE: PRODUCER_DONE},
-    ("producer", "detach"): {PRODUCER_UP: PRODUCER_DONE, BOTH_UP: PRODUCER_DONE},
-    ("consumer", "detach"): {PRODUCER_DONE: DOWN, BOTH_UP: PRODUCER_UP, CONSUMER_UP: DOWN},
+    ("consumer", "attach"): {FREE: CONSUMER_UP, PRODUCER_UP: BOTH_UP, PRODUCER_DONE: DRAINING},
+    ("producer", "detach"): {PRODUCER_UP: PRODUCER_DONE, BOTH_UP: DRAINING},
+    ("consumer", "detach"): {DRAINING: DOWN, BOTH_UP: PRODUCER_UP, CONSUMER_UP: DOWN},
     ("producer", "adopt"): {PRODUCER_UP: PRODUCER_UP, BOTH_UP: BOTH_UP},
     ("consumer", "adopt"): {
         CONSUMER_UP: CONSUMER_UP,
         BOTH_UP: BOTH_UP,
-        PRODUCER_DONE: PRODUCER_DONE,
+        DRAINING: DRAINING,
     },
 }
 

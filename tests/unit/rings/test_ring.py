@@ -70,7 +70,7 @@ def test_consumer_learns_that_the_producer_is_done(make_ring):
     producer = Ring.attach(ring.segment.name, "packets", "producer")
     consumer = Ring.attach(ring.segment.name, "packets", "consumer")
     producer.detach("producer")
-    assert lifecycle._load_state(consumer.header) == lifecycle.PRODUCER_DONE
+    assert lifecycle._load_state(consumer.header) == lifecycle.DRAINING
     consumer.detach("consumer")
     assert lifecycle._load_state(ring.header) == lifecycle.DOWN
 
