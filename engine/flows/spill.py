@@ -48,5 +48,5 @@ def count_impossible(table, line, side, direction):
     lengths = direction[places.LENGTHS] + (1 << places.IMPOSSIBLE_SHIFT)
     if (lengths >> places.IMPOSSIBLE_SHIFT) & IMPOSSIBLE_TOP:
         spill_block(table, line, side)[places.SPILL_IMPOSSIBLE] += IMPOSSIBLE_TOP
-        lengths -= IMPOSSIBLE_TOP << places.IMPOSSIBLE_SHIFT
+        lengths ^= -(IMPOSSIBLE_TOP << places.IMPOSSIBLE_SHIFT)  # The word's top bit.
     direction[places.LENGTHS] = lengths
