@@ -16,7 +16,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.property.side_by_side import assert_engine_equals_twin, assert_seed_agrees, way_of
+from tests.property.directed import DIRECTED
+from tests.property.side_by_side import (
+    Way,
+    assert_engine_equals_twin,
+    assert_seed_agrees,
+    way_of,
+)
 from tests.property.strategies import RunInput, runs
 
 EXAMPLES_A_BLOCK = 200
@@ -61,3 +67,11 @@ def test_events_of_long_random_runs_are_those_of_the_twin(
 ) -> None:
     drawn = random.Random(f"long {request.config.getoption('--hypothesis-seed')} {number}")
     assert_seed_agrees(drawn.getrandbits(40), 1500, folder)
+
+
+@pytest.mark.parametrize("name", DIRECTED)
+def test_events_of_directed_runs_are_those_of_the_twin(name: str, folder: Path) -> None:
+    contents, chosen = DIRECTED[name]()
+    for way in (Way(), Way(workers=2, packet_capacity=2, event_capacity=16)):
+        twin = assert_engine_equals_twin(contents, chosen, way, folder)
+    assert twin.counters["accepted"] > 20

@@ -1,0 +1,196 @@
+"""Planted bugs that the comparison of engine and twin must find: one line each, in one module.
+
+`python -m tests.property.canaries NAME` runs the engine with that bug planted, on what is said to
+find it, without the JIT (a changed kernel would take longer to compile than to be found), and says
+after how many examples it was found; exit 1 if it was not. Without a name: all of them, as a table.
+"""
+
+import importlib.abc
+import importlib.util
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+DRAWN_MAX = 600  # Random runs of 20 actions, then of 60, in turn.
+
+
+class Canary(NamedTuple):
+    """A bug: in which module which text becomes which. `by` finds it: drawn, or a directed run."""
+
+    module: str
+    right: str
+    wrong: str
+    by: str = "drawn"
+
+
+_FIRE, _DEADLINES, _COUNT = "engine.flows.clock", "engine.flows.deadlines", "engine.flows.count"
+_UPDATE, _EMIT, _PANES = "engine.flows.update", "engine.flows.emit", "engine.flows.panes"
+_ACTIVITY, _MARKS = "engine.features.activity", "engine.flows.marks"
+_PAYLOAD, _SPILL = "engine.flows.payload", "engine.flows.spill"
+
+CANARIES = {
+    # Limits, each missed by one ns.
+    "idle period at 5 s": Canary(_ACTIVITY, "gap > ACTIVITY_T", "gap >= ACTIVITY_T"),
+    "subflow at 1 s": Canary(_COUNT, "gap > SUBFLOW_T", "gap >= SUBFLOW_T"),
+    "bulk over at 1 s": Canary(_COUNT, "since > BULK_GAP_NS", "since >= BULK_GAP_NS"),
+    "early record after 60 s": Canary(_COUNT, "offset >= EARLY_AGE", "offset > EARLY_AGE"),
+    "split at active timeout": Canary(_UPDATE, "age > table[ACTIVE", "age >= table[ACTIVE"),
+    "deadline fires at its time": Canary(_FIRE, "deadline >= now:", "deadline > now:"),
+    "pane ends behind its time": Canary(
+        _FIRE, "min(deadline, end - 1) + 1", "min(deadline, end) + 1"
+    ),
+    "ended at 2^44 ns": Canary(
+        _UPDATE, "age > table[AGE_MASK] and", "age - 1 > table[AGE_MASK] and", "ended, 2^44 ns"
+    ),
+    "stop at the pane's begin": Canary(
+        "engine.flows.stop", "(last_time // PANE_NS + 1)", "-(-last_time // PANE_NS)"
+    ),
+    "bulk of 3": Canary("engine.features.bulk", "PACKETS_MIN = 4", "PACKETS_MIN = 3"),
+    "early record at 9": Canary(_COUNT, "EARLY_BASE - 1) <<", "EARLY_BASE) <<"),
+    "windows of 255 bytes": Canary(_PAYLOAD, "captured, BYTES_MAX", "captured, BYTES_MAX - 1"),
+    "nine data packets": Canary("engine.features.payload", "PACKETS_MAX = 8", "PACKETS_MAX = 9"),
+    "upload above 1 MiB": Canary(
+        _MARKS, "fwd_bytes >= UPLOAD_BYTES", "fwd_bytes > UPLOAD_BYTES", "upload of 1 MiB"
+    ),
+    # Sums.
+    "carry lost": Canary(
+        "engine.memory.wide", "signed(total >> 64)", "np.int64(high)", "gaps of 119 s"
+    ),
+    "squares kept when wide": Canary(
+        "engine.features.moments", "if age_mask != places", "if age_mask == 1 + places", "drawn"
+    ),
+    "rare flags spilled once": Canary(
+        _SPILL,
+        "(table, line, side)[flag] += top",
+        "(table, line, side)[flag] = top",
+        "flags spilled",
+    ),
+    "PSH not spilled": Canary(_SPILL, "+ flag - RARE] += top", "+ flag - RARE] += 0", "every flag"),
+    "spilled bytes lost": Canary(_SPILL, "+ half] += SPILLED", "+ half] += 0", "bytes spilled"),
+    "active run in progress left out": Canary(
+        _ACTIVITY, "run = totals.duration - (", "run = 0 * ("
+    ),
+    "bulk in progress left out": Canary("engine.features.bulk", "if running:", "if packets < 0:"),
+    "duration in us": Canary(
+        "engine.features.rate", "(totals.duration)", "(totals.duration // 1000 * 1000)"
+    ),
+    # Order.
+    "ties of deadlines": Canary(
+        "engine.flows.sorting", "_REFERENCE] > other_line", "_REFERENCE] < other_line"
+    ),
+    "deadline before the pane's end": Canary(
+        _DEADLINES, "deadline // PANE_NS", "(deadline - 1) // PANE_NS"
+    ),
+    "linger not filed": Canary(
+        _UPDATE, "packet.time + table[LINGER_NS]", "packet.time + table[IDLE_NS] + table[LINGER_NS]"
+    ),
+    # Deltas and marks.
+    "delta not cleared": Canary(_PANES, "&= ~places.IN_PANE", "&= ~0"),
+    "remainder of an older pane": Canary(
+        _EMIT, "if line[places.FLOW_KEY] & places.IN_PANE:", "if line[places.FLOW_KEY]:"
+    ),
+    "marks sent again": Canary(_MARKS, "return marks & ~sent", "return marks"),
+    "handshake by the responder": Canary(_UPDATE, "stage == 2 and forward and", "stage == 2 and"),
+    "refused after payload": Canary(_UPDATE, "state |= places.ANSWERED_PAYLOAD", "state |= 0"),
+    "first end of the other side": Canary(_MARKS, "(first == 2) ==", "(first == 1) =="),
+    # Parts.
+    "sequence kept after a split": Canary(_UPDATE, "(1 << places.SEQUENCE_SHIFT) - 1", "-1"),
+    "nibbles lost by a split": Canary(_UPDATE, "= nibbles", "= (0, 0, 0)"),
+    "handshake lost by a split": Canary(_UPDATE, "| 3 << places.HANDSHAKE_SHIFT", ""),
+    "initiator of a SYN-ACK": Canary(_UPDATE, "initiator = 1 - initiator", "initiator = initiator"),
+    "window of the SYN only": Canary(
+        _COUNT, "= packet.window <<", "= (packet.window if packet.flags & 2 else 0) <<"
+    ),
+    "TCP ends when told not to": Canary(_UPDATE, "if over and table[TCP_END] and", "if over and"),
+    "step at its own time": Canary(
+        "engine.flows.steps", "entry[_TIME] <= time", "entry[_TIME] < time"
+    ),
+    # Payload.
+    "names above 60 characters": Canary(
+        "engine.packets.dns", "dotted + count > NAME_MAX", "dotted + count > 60"
+    ),
+    "host of an answer": Canary(_PAYLOAD, "if response else SOURCE_HIGH", "if 0 else SOURCE_HIGH"),
+    "server name unread": Canary(
+        "engine.packets.greetings", "_SERVER_NAME = 22, 1, 0", "_SERVER_NAME = 22, 1, 9"
+    ),
+}
+
+
+class _Planter(importlib.abc.MetaPathFinder, importlib.abc.SourceLoader):
+    """Finds one module and loads it with its bug."""
+
+    def __init__(self, canary: Canary) -> None:
+        self._canary = canary
+        self._path = str(Path(*canary.module.split(".")).with_suffix(".py").resolve())
+
+    def find_spec(self, name, path, target=None):
+        """Return a spec for the module that is to be changed."""
+        if name != self._canary.module:
+            return None
+        return importlib.util.spec_from_file_location(name, self._path, loader=self)
+
+    def get_filename(self, name):
+        """Return the path of the right source."""
+        return self._path
+
+    def get_data(self, path):
+        """Return the changed source."""
+        source = Path(self._path).read_text(encoding="utf-8")
+        assert self._canary.right in source, f"{path} has no {self._canary.right!r} any more"
+        return source.replace(self._canary.right, self._canary.wrong).encode()
+
+    def set_data(self, *_):
+        """Keep no compiled file of it."""
+
+
+def first_difference(by: str) -> str | None:
+    """Run examples until engine and twin differ; return after how many and how; None: never."""
+    from tests.property.directed import DIRECTED
+    from tests.property.side_by_side import Way, assert_engine_equals_twin
+    from tests.property.strategies import random_run
+
+    with tempfile.TemporaryDirectory() as folder:
+        for number in range(DRAWN_MAX if by == "drawn" else 1):
+            size = (20, 20, 60)[number % 3]
+            drawn = random_run(number, size) if by == "drawn" else DIRECTED[by]()
+            try:
+                assert_engine_equals_twin(*drawn, Way(), Path(folder))
+            except Exception as error:  # A kernel may also fail on what it should not have met.
+                what = str(error).split("\n")[0].partition(": ")[2] or type(error).__name__
+                return f"{by}, {number + 1}: {what[:80]}" if by == "drawn" else f"{by}: {what[:80]}"
+    return None
+
+
+def find(name: str) -> subprocess.CompletedProcess:
+    """Run this module on a canary, in a process of its own."""
+    environment = os.environ | {"NUMBA_DISABLE_JIT": "1", "PYTHONWARNINGS": "ignore"}
+    root = Path(__file__).resolve().parents[2]
+    return subprocess.run(
+        [sys.executable, "-m", "tests.property.canaries", name],
+        env=environment,
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def main() -> int:
+    """Look for one canary, or for all of them."""
+    if len(sys.argv) == 1:
+        done = {name: find(name) for name in CANARIES}
+        for name, process in done.items():
+            print(f"{name:34} {process.stdout.strip() or process.stderr[-200:]}")
+        return sum(process.returncode for process in done.values())
+    canary = CANARIES[sys.argv[1]]
+    sys.meta_path.insert(0, _Planter(canary))
+    found = first_difference(canary.by)
+    print(found or "not found")
+    return 0 if found else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
