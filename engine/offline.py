@@ -95,14 +95,27 @@ class Pipeline:
 
     def step(self, take: Callable[[int, PrivateRing], None]) -> bool:
         """Step every stage once, then let `take` empty the event rings; return whether to go on."""
+        self.step_capture()
+        self.step_workers()
+        for number, ring in enumerate(self.events):
+            take(number, ring)
+        return self.is_running
+
+    @property
+    def is_running(self) -> bool:
+        """Return whether a stage has not finished."""
+        return self._reading or bool(self._working)
+
+    def step_capture(self) -> None:
+        """Step capture once, unless it has finished."""
         if self._reading:
             self._reading = self._reader.step(False) != FINISHED
+
+    def step_workers(self) -> None:
+        """Step every worker that has not finished once."""
         for number in sorted(self._working):
             if self._workers[number].step() == FINISHED:
                 self._working.discard(number)
-        for number, ring in enumerate(self.events):
-            take(number, ring)
-        return self._reading or bool(self._working)
 
 
 def events_of(

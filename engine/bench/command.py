@@ -9,13 +9,15 @@ from collections.abc import Callable
 import click
 
 from engine.bench import machine, programs, workloads
-from engine.bench.options import BenchOptions
+from engine.bench.memory import memory_record
+from engine.bench.options import BenchOptions, check_names, chosen
 from engine.bench.record import keep, results_folder, shared_facts, speed_record
+from engine.bench.scaling import scaling_record
 from engine.bench.shown import show
-from engine.bench.speed import Measured, Rounds
-from engine.errors import ConfigError
+from engine.bench.speed import Measured, Rounds, measure
+from engine.bench.stages import stages_record
 
-KNOWN = (*workloads.WORKLOAD_NAMES, *programs.NAMES)
+KNOWN = (*workloads.NAMES, *programs.NAMES)
 
 
 def bench_command(options: BenchOptions) -> int:
@@ -24,7 +26,7 @@ def bench_command(options: BenchOptions) -> int:
         files, size = workloads.clean()
         click.echo(f"removed {files} files, {size:,} bytes")
         return 0
-    programs.check_names(options.only, KNOWN)
+    check_names(options.only, KNOWN)
     folder = results_folder() if options.save else None
     allowed = sorted(os.sched_getaffinity(0))
     machine.check_cores(options.cores, len(allowed))
@@ -57,6 +59,12 @@ def bench_command(options: BenchOptions) -> int:
 
 def _measure(options: BenchOptions, cores: list[int], say: Callable[[str], None]) -> dict:
     """Return what the kind that was asked for finds, as it stands in the record."""
+    if options.kind == "scaling":
+        return scaling_record(options, cores, say)
+    if options.kind == "memory":
+        return memory_record(options, cores, say)
+    if options.kind == "stages":
+        return stages_record(options, cores, say)
     return speed_record(*_speed(options, cores, say), options)
 
 
@@ -64,38 +72,17 @@ def _speed(
     options: BenchOptions, cores: list[int], say: Callable[[str], None]
 ) -> tuple[list[Measured], dict[str, str]]:
     """Return what each workload came to, and what was left out, with the reason."""
-    names = programs.chosen(options.only, programs.NAMES)
+    names = chosen(options.only, programs.NAMES)
     wanted = [programs.engine_program(programs.FEATURES, options.workers_wanted)]
     if programs.SCORED in names:
         wanted.append(programs.engine_program(programs.SCORED, options.workers_wanted))
     peers = tuple(name for name in programs.PEER_NAMES if name in names)
     found, left_out = programs.find_peers(peers, len(cores))
     measured = []
-    for workload in chosen_workloads(options, left_out, say):
+    for workload in workloads.chosen_workloads(options, left_out, say):
         rounds = Rounds(workload, wanted + found, cores, say)
-        try:
-            measured.append(rounds.measure(options.runs))
-        except workloads.LeftOutError as error:
-            left_out[workload.name] = f"{error}: {rounds.left_out}"
+        measured += measure([rounds], options.runs)
     return measured, left_out
-
-
-def chosen_workloads(
-    options: BenchOptions, left_out: dict[str, str], say: Callable[[str], None]
-) -> list[workloads.Workload]:
-    """Return the workloads that were asked for; what cannot be made is noted in `left_out`."""
-    if options.capture is not None:
-        return [workloads.given_capture(options.capture)]
-    found = []
-    for name in programs.chosen(options.only, workloads.WORKLOAD_NAMES):
-        try:
-            found.append(workloads.make_workload(name, options.quick, say))
-        except workloads.LeftOutError as error:
-            left_out[name] = str(error)
-    if not found:
-        reasons = "; ".join(f"{name}: {reason}" for name, reason in left_out.items())
-        raise ConfigError(f"nothing to measure on: {reasons}")
-    return found
 
 
 def _say(text: str) -> None:

@@ -43,3 +43,16 @@ class BenchOptions:
         words += ["--workers", str(self.workers_wanted)]
         words += ["--only", self.only] if self.only else []
         return " ".join(words + (["--quick"] if self.quick else []))
+
+
+def chosen(only: str, known: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names of a comma-separated list that are among `known`; all if none is."""
+    words = [word.strip() for word in only.split(",") if word.strip()]
+    return tuple(name for name in known if name in words) or known
+
+
+def check_names(only: str, known: tuple[str, ...]) -> None:
+    """Raise ConfigError if a list names what does not exist."""
+    for word in (word.strip() for word in only.split(",")):
+        if word and word not in known:
+            raise ConfigError(f"--only may name {', '.join(known)}, is {word!r}")

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.bench.measure import Watched
-from engine.errors import ConfigError
 
 FEATURES, SCORED = "features", "scored"
 TCPDUMP, SOFTFLOWD, ARGUS, NFSTREAM = "tcpdump", "softflowd", "argus", "nfstream"
@@ -157,16 +156,3 @@ def _version(command: tuple[str, ...]) -> str:
         return ""
     match = _VERSION.search(done.stdout + done.stderr)
     return match[0] if match else ""
-
-
-def chosen(only: str, known: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the names of a comma-separated list that are among `known`; all if none is."""
-    words = [word.strip() for word in only.split(",") if word.strip()]
-    return tuple(name for name in known if name in words) or known
-
-
-def check_names(only: str, known: tuple[str, ...]) -> None:
-    """Raise ConfigError if a list names what does not exist."""
-    for word in (word.strip() for word in only.split(",")):
-        if word and word not in known:
-            raise ConfigError(f"--only may name {', '.join(known)}, is {word!r}")

@@ -1,5 +1,7 @@
 """A result for people: tables on a terminal, aligned lines elsewhere."""
 
+import io
+
 import click
 from rich import box
 from rich.console import Console
@@ -46,16 +48,23 @@ def _three(value: float) -> str:
 def table(title: str, columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
     """Print a table: first column to the left, numbers to the right."""
     console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=_WIDTH)
-    shape = box.SIMPLE_HEAD if console.is_terminal else None
+    terminal = console.is_terminal
+    shape = box.SIMPLE_HEAD if terminal else None
     made = Table(box=shape, pad_edge=False)
     for number, column in enumerate(columns):
-        made.add_column(column, justify="right" if number else "left", no_wrap=number > 0)
+        words = column in ("stage", "by stage")
+        made.add_column(column, justify="right" if number and not words else "left", no_wrap=True)
     for row in rows:
         made.add_row(*row)
-    console.print(f"\n[bold]{title}[/bold]")
-    console.print(made)
+    if terminal:
+        console.print(f"\n[bold]{title}[/bold]")
+        console.print(made)
+        return
+    lines = Console(highlight=False, width=_WIDTH, file=io.StringIO())
+    lines.print(made)
+    click.echo(f"\n{title}")
+    for line in lines.file.getvalue().splitlines():
+        click.echo(line.rstrip())
 
 
 def _show_speed(record: dict) -> None:
@@ -96,4 +105,58 @@ def _stage_line(row: dict) -> str:
     return f"  {row['name']}: ns of CPU per packet: {stages}; start-up {start:.2f} s of CPU{alerts}"
 
 
-_SHOWS = {"speed": _show_speed}
+def _show_scaling(record: dict) -> None:
+    rows = []
+    for level in record["levels"]:
+        cost = level["ns_per_packet"]
+        stages = ", ".join(f"{name} {one['median']:.0f}" for name, one in level["by_stage"].items())
+        rows.append((f"{level['live']:,}", *(_three(cost[k]) for k in _SPREAD), stages))
+    title = f"live flows: {record['flows']:,} flows in all, the same packets at every level"
+    table(title, ("live at a time", "ns/packet", "min", "max", "by stage"), rows)
+    if record["ratio"] is not None:
+        first, last = (record["levels"][at]["live"] for at in (0, -1))
+        click.echo(
+            f"{last:,} against {first:,} live flows: {record['ratio']:.2f} times the cost of a "
+            f"packet (limit at 1,000,000: {record['ratio_max']})"
+        )
+
+
+def _show_memory(record: dict) -> None:
+    click.echo(
+        f"\ntable and index: {record['bytes_per_flow']} bytes for each of flow.max_flows "
+        f"({record['max_flows']:,}; limit {record['bytes_per_flow_max']})"
+    )
+    shares = ", ".join(f"{kind} {_mib(size)}" for kind, size in record["segments"].items() if size)
+    click.echo(f"shared memory of a run, MiB: {shares}")
+    for workload in record["workloads"]:
+        rows = [
+            (name, *(_mib(held.get(kind, 0)) for kind in ("resident", "proportional", "own")))
+            for name, held in workload["processes"].items()
+        ]
+        rows.append(("all at once, at most", "", _mib(workload["proportional_bytes_sum"]), ""))
+        table(workload["title"], ("process, MiB at most", "resident", "its share", "own"), rows)
+
+
+def _mib(size: int) -> str:
+    return f"{size / (1 << 20):,.1f}"
+
+
+def _show_stages(record: dict) -> None:
+    for workload in record["workloads"]:
+        rows = []
+        for mode, stages in workload["modes"].items():
+            for stage, one in stages.items():
+                rows.append((mode, stage, *(_three(one[name]) for name in _SPREAD)))
+            total = sum(one["median"] for one in stages.values())
+            rows.append((mode, "all", _three(total), "", ""))
+        title = f"{workload['title']}: {workload['packets']:,} packets, one process"
+        table(title, ("mode", "stage", "ns/packet", "min", "max"), rows)
+
+
+_SPREAD = ("median", "low", "high")
+_SHOWS = {
+    "speed": _show_speed,
+    "scaling": _show_scaling,
+    "memory": _show_memory,
+    "stages": _show_stages,
+}

@@ -142,8 +142,8 @@ class Rounds:
         self._readings: dict[str, list[Reading]] = {}
         self.left_out: dict[str, str] = {}
 
-    def measure(self, runs: int) -> Measured:
-        """Run every program `runs` times (slow ones once); return what they came to."""
+    def prepare(self) -> None:
+        """Measure what each program costs on the first packet; have the file in the page cache."""
         first = first_packet(self._workload)
         if first is not None:
             try:
@@ -151,13 +151,14 @@ class Rounds:
             finally:
                 first.unlink(missing_ok=True)
         warm(self._workload)
-        for number in range(runs):
-            for program in list(self._programs):
-                if number and self._readings[program.name][0].wall_s > SLOW_S:
-                    continue
-                self._say(f"{self._workload.title}: run {number + 1} of {runs}: {program.title}")
-                self._note(program, self._workload.path, self._readings)
-        return self._measured()
+
+    def run_all(self, number: int, runs: int) -> None:
+        """Run every program once, in round `number` of `runs`; slow ones in the first only."""
+        for program in list(self._programs):
+            if number and self._readings[program.name][0].wall_s > SLOW_S:
+                continue
+            self._say(f"{self._workload.title}: run {number + 1} of {runs}: {program.title}")
+            self._note(program, self._workload.path, self._readings)
 
     def _measure_starts(self, first: Path) -> None:
         readings: dict[str, list[Reading]] = {}
@@ -190,7 +191,8 @@ class Rounds:
             reading = read_peer(program, watched, self._starts.get(program.name))
         readings.setdefault(program.name, []).append(reading)
 
-    def _measured(self) -> Measured:
+    def measured(self) -> Measured:
+        """Return what all programs came to; LeftOutError if the packets are not known."""
         ours = [r for p in self._programs if p.is_engine for r in self._readings[p.name]]
         packets = self._workload.packets or (ours[0].packets if ours else 0)
         if not packets:
@@ -203,6 +205,16 @@ class Rounds:
             results.append(summed(program, self._readings[program.name], start, packets))
         flows = ours[0].flows if ours else None
         return Measured(self._workload, packets, flows, results, self.left_out)
+
+
+def measure(rounds: list[Rounds], runs: int) -> list[Measured]:
+    """Run all programs of all rounds in turns; return what they came to."""
+    for one in rounds:
+        one.prepare()
+    for number in range(runs):
+        for one in rounds:
+            one.run_all(number, runs)
+    return [one.measured() for one in rounds]
 
 
 def summed(

@@ -18,15 +18,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine import CACHE_HOME
-from engine.errors import CaptureError, OutputError
+from engine.bench.options import BenchOptions, chosen
+from engine.errors import CaptureError, ConfigError, OutputError
 
 FOLDER = CACHE_HOME / "workloads"
-MIX, MANY, BIG, CAPTURE = "mix", "many", "big", "capture"
-WORKLOAD_NAMES = (MIX, MANY, BIG)
+MIX, MANY, BIG, LIVE, CAPTURE = "mix", "many", "big", "live", "capture"
+NAMES = (MIX, MANY, BIG)
 MIX_PACKETS, MANY_PACKETS, BIG_PACKETS = 1_000_000, 2_000_000, 2_000_000
 QUICK_DIVISOR = 10
 _MAKER = "make_workload.py"
-_PACKET_BYTES = {MIX: 300, MANY: 80, BIG: 1416}  # At most, for the room that is asked for.
+_PACKET_BYTES = {
+    MIX: 300,
+    MANY: 80,
+    BIG: 1416,
+    LIVE: 80,
+}  # At most, for the room that is asked for.
 _CHUNK_BYTES = 1 << 24
 _TITLES = {
     MIX: "real mix",
@@ -52,7 +58,9 @@ class Workload:
     @property
     def title(self) -> str:
         """Return what people are told that it is."""
-        return _TITLES.get(self.name, self.name)
+        if self.name == LIVE:
+            return f"{int(self.path.stem.split('-')[1]):,} live flows"
+        return _TITLES[self.name]
 
 
 def test_data() -> Path:
@@ -67,7 +75,7 @@ def _project() -> Path:
 
 def make_workload(name: str, quick: bool, say: Callable[[str], None]) -> Workload:
     """Return a workload from the cache, made if it is not there; LeftOutError if it cannot be."""
-    assert name in _PACKET_BYTES, name
+    assert name in NAMES, name
     packets = {MIX: MIX_PACKETS, MANY: MANY_PACKETS, BIG: BIG_PACKETS}[name]
     packets //= QUICK_DIVISOR if quick else 1
     if name == MIX:
@@ -83,6 +91,38 @@ def make_workload(name: str, quick: bool, say: Callable[[str], None]) -> Workloa
         lambda path: write(path, packets),
         lambda: say(f"making {name}: {packets:,} packets"),
     )
+
+
+def make_live_workload(live: int, flows: int, say: Callable[[str], None]) -> Workload:
+    """Return the workload of `flows` flows, `live` of them at a time."""
+    from engine.capture.synthetic.live import MESSAGES_PER_FLOW, live_flows
+
+    digests = (f"engine.capture.synthetic.{module}" for module in ("live", "workloads"))
+    return cached(
+        f"{LIVE}-{live}-{flows}",
+        "".join(map(_digest_of, digests)),
+        flows * MESSAGES_PER_FLOW * _PACKET_BYTES[LIVE],
+        lambda path: live_flows(path, live, flows),
+        lambda: say(f"making {flows:,} flows, {live:,} at a time"),
+    )
+
+
+def chosen_workloads(
+    options: BenchOptions, left_out: dict[str, str], say: Callable[[str], None]
+) -> list[Workload]:
+    """Return the workloads that were asked for; what cannot be made is noted in `left_out`."""
+    if options.capture is not None:
+        return [given_capture(options.capture)]
+    found = []
+    for name in chosen(options.only, NAMES):
+        try:
+            found.append(make_workload(name, options.quick, say))
+        except LeftOutError as error:
+            left_out[name] = str(error)
+    if not found:
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in left_out.items())
+        raise ConfigError(f"nothing to measure on: {reasons}")
+    return found
 
 
 def _make_mix(packets: int, say: Callable[[str], None]) -> Workload:

@@ -114,7 +114,7 @@ def _directed(rows: np.ndarray, flows: dict[str, np.ndarray], at: np.ndarray, ba
 
 # -- many flows --------------------------------------------------------------
 
-_SCAN, _SHORT_TCP, _MESSAGES = range(3)
+_SCAN, _SHORT_TCP, MESSAGES = range(3)  # Kinds of flow.
 _SHARES = (6, 2, 2)  # Of ten flows: scans of 2 packets, TCP of 8, UDP of 6: 40 packets.
 _PACKETS = np.array([2, 8, 6], np.int64)
 _BACKWARD = np.array(
@@ -135,7 +135,7 @@ _REQUEST_BYTES = 10
 _FIN_NUMBER = 5  # The first FIN; what follows it takes milliseconds, not seconds.
 _END_GAP_US = 1_500
 _FRAME_BYTES = 64
-_CHUNK_ROWS = 200_000
+CHUNK_ROWS = 200_000
 
 
 def many_flows(path: str | Path, packets: int = 2_000_000, seed: int = 2) -> int:
@@ -147,7 +147,7 @@ def many_flows(path: str | Path, packets: int = 2_000_000, seed: int = 2) -> int
     rng = np.random.default_rng(seed)
     tens = max(1, packets // 40)
     kinds = rng.permutation(np.repeat(np.arange(3), [share * tens for share in _SHARES]))
-    flows = _draw_flows(rng, kinds)
+    flows = draw_flows(rng, kinds)
     flow = np.repeat(np.arange(len(kinds)), _PACKETS[kinds])
     first = np.cumsum(_PACKETS[kinds]) - _PACKETS[kinds]
     number = np.arange(len(flow)) - first[flow]
@@ -159,13 +159,13 @@ def many_flows(path: str | Path, packets: int = 2_000_000, seed: int = 2) -> int
     order = np.argsort(stamps, kind="stable")
     with Path(path).open("wb") as out:
         out.write(PCAP_HEADER)
-        for begin in range(0, len(order), _CHUNK_ROWS):
-            part = order[begin : begin + _CHUNK_ROWS]
-            out.write(_small_frames(rng, flows, flow[part], number[part], stamps[part]).data)
+        for begin in range(0, len(order), CHUNK_ROWS):
+            part = order[begin : begin + CHUNK_ROWS]
+            out.write(small_frames(rng, flows, flow[part], number[part], stamps[part]).data)
     return len(order)
 
 
-def _draw_flows(rng: np.random.Generator, kinds: np.ndarray) -> dict[str, np.ndarray]:
+def draw_flows(rng: np.random.Generator, kinds: np.ndarray) -> dict[str, np.ndarray]:
     """Return a distinct 5-tuple for each flow: three parts of a code that is drawn once."""
     count = len(kinds)
     codes = np.unique(rng.integers(0, 1 << 47, count + count // 1000 + 16))
@@ -184,9 +184,9 @@ def _draw_flows(rng: np.random.Generator, kinds: np.ndarray) -> dict[str, np.nda
     }
 
 
-def _small_frames(rng, flows, flow, number, stamps_us) -> np.ndarray:
+def small_frames(rng, flows, flow, number, stamps_us) -> np.ndarray:
     """Return 64-byte frames as rows of bytes, in the order given."""
-    messages = flows["kind"][flow] == _MESSAGES
+    messages = flows["kind"][flow] == MESSAGES
     frames = np.zeros((len(flow), _RECORD_BYTES + _FRAME_BYTES), np.uint8)
     for chosen, fill in ((~messages, _small_tcp), (messages, _small_udp)):
         _place(frames, chosen, fill(rng, flows, flow[chosen], number[chosen], stamps_us[chosen]))
@@ -220,7 +220,7 @@ def _small_tcp(rng, flows, flow, number, stamps_us) -> np.ndarray:
 
 
 def _small_udp(rng, flows, flow, number, stamps_us) -> np.ndarray:
-    back = _BACKWARD[_MESSAGES, number] == 1
+    back = _BACKWARD[MESSAGES, number] == 1
     rows = np.zeros(len(flow), _layout(_UDP, _FRAME_BYTES))
     _directed(rows, flows, flow, back)
     payload = rows["payload"]

@@ -1,0 +1,131 @@
+"""Memory: what a flow takes in the table, what a run takes in shared memory, and what each process
+holds while it runs.
+
+Resident memory is looked at while the run goes on, so a short peak may be missed. Shared pages
+count in every process that has touched them; `proportional` parts them among those, so that its sum
+is what the machine really gives.
+"""
+
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from engine.bench.measure import Watched, run_watched
+from engine.bench.options import BenchOptions
+from engine.bench.programs import FEATURES, engine_program, environment
+from engine.bench.record import bytes_per_flow
+from engine.bench.speed import LIMIT_S
+from engine.bench.workloads import Workload, chosen_workloads, warm
+from engine.config import load
+from engine.errors import ProcessError, SegmentError
+from engine.pipeline import sizes
+from engine.rings.segment import find_segments
+from engine.rings.statistics import Statistics
+
+LOOK_S = 0.02
+BYTES_PER_FLOW_MAX = 384
+KINDS = {"Rss": "resident", "Pss": "proportional", "Anonymous": "own"}
+
+
+def memory_record(options: BenchOptions, cores: list[int], say: Callable[[str], None]) -> dict:
+    """Return bytes per flow, sizes of segments, and what processes held, by workload."""
+    workers = options.workers_wanted
+    left_out: dict[str, str] = {}
+    rows = []
+    for workload in chosen_workloads(options, left_out, say):
+        say(f"{workload.title}: looking at the memory of a run")
+        rows.append(_workload_row(workload, workers, cores))
+    config = load(None, (f"engine.workers={workers}",))
+    return {
+        "workers": workers,
+        "max_flows": config.flow.max_flows,
+        "bytes_per_flow": bytes_per_flow(workers),
+        "bytes_per_flow_max": BYTES_PER_FLOW_MAX,
+        "segments": sizes(config, workers, arena=False),
+        "workloads": rows,
+        "left_out": left_out,
+    }
+
+
+def _workload_row(workload: Workload, workers: int, cores: list[int]) -> dict:
+    warm(workload)
+    before = {found.run for found in find_segments()}
+    program = engine_program(FEATURES, workers)
+    done: list[Watched] = []
+    command = program.fill(workload.path, Path(os.devnull))
+    thread = threading.Thread(
+        target=lambda: done.append(run_watched(command, cores, LIMIT_S, environment()))
+    )
+    thread.start()
+    held: dict[str, dict[str, int]] = {}
+    total = 0
+    while thread.is_alive():
+        now = _look(before)
+        for name, sizes_now in now.items():
+            held[name] = most(held.get(name, {}), sizes_now)
+        total = max(total, sum(one["proportional"] for one in now.values()))
+        thread.join(LOOK_S)
+    if not done or done[0].failure:
+        raise ProcessError(f"the run whose memory was looked at {_why(done)}")
+    return {
+        "name": workload.name,
+        "title": workload.title,
+        "processes": held,
+        "proportional_bytes_sum": total,
+    }
+
+
+def _why(done: list[Watched]) -> str:
+    return f"failed: {done[0].failure}" if done else "could not be started"
+
+
+def most(a: dict[str, int], b: dict[str, int]) -> dict[str, int]:
+    """Return the larger of each size; of what one lacks, the other's."""
+    return {name: max(a.get(name, 0), b.get(name, 0)) for name in {**a, **b}}
+
+
+def _look(before: set[str]) -> dict[str, dict[str, int]]:
+    """Return what the processes of the run that is not among `before` hold now."""
+    found = {}
+    for segment in find_segments():
+        if segment.kind != "statistics" or segment.run in before:
+            continue
+        try:
+            statistics = Statistics.attach(segment.run)
+        except SegmentError:
+            continue  # It is being made, or has just ended.
+        pids = {line.name: line["pid"] for line in statistics.processes()}
+        statistics.segment.close()
+        pids["zygote"] = _parent(next(filter(None, pids.values()), 0))
+        pids["supervisor"] = segment.owner_pid
+        found |= {name: held_by(pid) for name, pid in pids.items() if pid}
+    return {name: sizes_now for name, sizes_now in found.items() if sizes_now}
+
+
+def _parent(pid: int) -> int:
+    """Return the process that forked a stage; 0 if it is gone."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+    except OSError:
+        return 0
+    return int(text.rpartition(")")[2].split()[1])
+
+
+def held_by(pid: int) -> dict[str, int]:
+    """Return the resident bytes of a process by kind; empty if it is gone."""
+    try:
+        text = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
+    except OSError:
+        return {}
+    return parse_rollup(text)
+
+
+def parse_rollup(text: str) -> dict[str, int]:
+    """Return {kind: bytes} from the text of a smaps_rollup; empty if it has none."""
+    found = {}
+    for line in text.splitlines()[1:]:
+        name, _, value = line.partition(":")
+        if name in KINDS:
+            found[KINDS[name]] = int(value.split()[0]) * 1024
+    return found
