@@ -99,4 +99,5 @@ def main(plan: RunPlan, number: int, reporter: Reporter) -> None:
         ring.segment.close()
         statistics.segment.close()
     ring.detach("consumer")
-    reporter.send("finished", summary={"outputs": outputs.written()})
+    summary = {"outputs": outputs.written(), "found": outputs.found.summary()}
+    reporter.send("finished", summary=summary)

@@ -14,6 +14,7 @@ from engine.recorder.eve import ALERT_EVENT, FLOW_EVENT, eve_fields
 from engine.recorder.files import OutputFile, Stream
 from engine.recorder.flows_csv import CSV_RECORD, csv_fields, csv_header
 from engine.recorder.flows_parquet import ParquetOutput, require_pyarrow
+from engine.recorder.found import Found
 from engine.recorder.held import Held, is_final
 from engine.recorder.people import PEOPLE_ALERT, people_fields
 from engine.recorder.template import Lines, Renderer
@@ -100,6 +101,7 @@ class Outputs:
         check_outputs(plan)
         self.rows = 0
         self.given = Held()
+        self.found = Found()
         self._flows = bool(plan.flow_formats)
         self._every = plan.rows == "all"
         self._all: list[TextOutput | ParquetOutput] = []
@@ -141,6 +143,7 @@ class Outputs:
         for output in self._all:
             output.take(rows, wanted)
         self.given.add(rows, wanted if self._flows else wanted[:0])
+        self.found.add(rows)
 
     def complete(self, stats: bytes) -> None:
         """Finish every file, the event log with its stats line, and give them their names."""

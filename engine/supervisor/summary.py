@@ -1,9 +1,13 @@
 """What a run says at its end: for people, and as one JSON object."""
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import msgspec
 
 from engine.events import DROPPED, REFUSED
 from engine.recorder.escape import shown_text, whole_text
+from engine.recorder.files import PARTIAL
 from engine.rings.plan import RunPlan
 from engine.supervisor.progress import is_no_capture
 from engine.supervisor.run import Outcome
@@ -78,45 +82,100 @@ def as_json(plan: RunPlan, outcome: Outcome) -> str:
 
 def as_text(plan: RunPlan, outcome: Outcome) -> str:
     """Return the summary for people."""
-    counts = packets(outcome)
-    capture, worker = outcome.counters["capture"], outcome.counters["worker"]
-    classifier = outcome.counters["classifier"]
-    rate = counts["read"] / outcome.wall_s if outcome.wall_s > 0 else 0.0
-    refused = sum(counts["refused"].values())
-    reasons = ", ".join(f"{name} {count:,}" for name, count in counts["refused"].items())
-    lines = [
-        f"{counts['read']:,} packets of {capture['sources']:,} source(s) in "
-        f"{outcome.wall_s:.2f} s ({rate:,.0f}/s; {outcome.cpu_s:.2f} s of CPU)",
-        f"  accepted {counts['accepted']:,}; refused {refused:,}"
-        + (f" ({reasons})" if reasons else "")
-        + (f"; filtered {counts['filtered']:,}" if counts["filtered"] else ""),
-        f"  {worker['flows']:,} flows; {classifier['finals']:,} final and "
-        f"{classifier['early']:,} early records",
-    ]
-    if worker["layers"]:
-        lines.append(f"  {worker['layers']:,} inner layers metered besides")
-    if worker["finals_evicted"]:
-        lines.append(
-            f"  {worker['finals_evicted']:,} flows ended for want of memory: raise flow.max_flows"
-        )
-    strangers = [report["path"] for report in outcome.reports if is_no_capture(report)]
-    damaged = capture["sources_damaged"] - len(strangers)
-    if damaged:
-        lines.append(f"  {damaged:,} source(s) damaged; what was whole was read")
-    if strangers:
-        named = ", ".join(shown_text(path) for path in strangers[:NAMED_MAX])
-        more = f" and {len(strangers) - NAMED_MAX:,} more" if len(strangers) > NAMED_MAX else ""
-        lines.append(f"  no captures, not read: {named}{more}")
-    if capture["time_steps"] or capture["time_regressions"]:
-        lines.append(
-            f"  clock: {capture['time_steps']:,} steps, {capture['time_regressions']:,} regressions"
-        )
+    lines = [*_traffic(outcome), *_trouble(outcome)]
     if plan.score:
-        lines.append(f"  {classifier['alerts']:,} alerts")
+        lines += _alerts(plan, outcome)
     digest = outcome.summary_of("classifier").get("digest")
     if digest:
         lines.append(f"  digest {digest}")
     if plan.folder is not None:
-        names = [output["name"] for output in outcome.summary_of("recorder").get("outputs", [])]
-        lines.append(f"  written to {shown_text(plan.folder)}: {', '.join([*names, 'run.json'])}")
+        lines += _files(plan.folder, outcome)
     return "\n".join(lines) + "\n"
+
+
+def _traffic(outcome: Outcome) -> Iterator[str]:
+    """Yield what was read, and where it has gone."""
+    counts = packets(outcome)
+    capture, worker = outcome.counters["capture"], outcome.counters["worker"]
+    classifier = outcome.counters["classifier"]
+    rate = counts["read"] / outcome.wall_s if outcome.wall_s > 0 else 0.0
+    yield (
+        f"{counts['read']:,} packets of {_count(capture['sources'], 'source')} in "
+        f"{outcome.wall_s:.2f} s ({rate:,.0f}/s; {outcome.cpu_s:.2f} s of CPU)"
+    )
+    refused = sum(counts["refused"].values())
+    reasons = ", ".join(f"{name} {count:,}" for name, count in counts["refused"].items())
+    yield (
+        f"  accepted {counts['accepted']:,}; refused {refused:,}"
+        + (f" ({reasons})" if reasons else "")
+        + (f"; filtered {counts['filtered']:,}" if counts["filtered"] else "")
+        + (f"; on their way {counts['in_flight']:,}" if counts["in_flight"] else "")
+    )
+    yield (
+        f"  {_count(worker['flows'], 'flow')}; {classifier['finals']:,} final and "
+        f"{classifier['early']:,} early records"
+    )
+    if worker["layers"]:
+        yield f"  {worker['layers']:,} inner layers metered besides"
+
+
+def _trouble(outcome: Outcome) -> Iterator[str]:
+    """Yield what was lost, damaged or odd."""
+    capture, worker = outcome.counters["capture"], outcome.counters["worker"]
+    missing = (
+        capture["published"] + capture["layers"] - outcome.counters["classifier"]["final_packets"]
+    )
+    if missing:
+        yield f"  {missing:,} of the accepted packets are in no record: the run did not end well"
+    if worker["finals_evicted"]:
+        yield f"  {worker['finals_evicted']:,} flows ended for want of memory: raise flow.max_flows"
+    strangers = [report["path"] for report in outcome.reports if is_no_capture(report)]
+    damaged = capture["sources_damaged"] - len(strangers)
+    if damaged:
+        yield f"  {_count(damaged, 'source')} damaged; what was whole was read"
+    if strangers:
+        named = ", ".join(shown_text(path) for path in strangers[:NAMED_MAX])
+        more = f" and {len(strangers) - NAMED_MAX:,} more" if len(strangers) > NAMED_MAX else ""
+        yield f"  no captures, not read: {named}{more}"
+    if capture["time_steps"] or capture["time_regressions"]:
+        yield (
+            f"  clock: {_count(capture['time_steps'], 'step')}, "
+            f"{_count(capture['time_regressions'], 'regression')}"
+        )
+
+
+def _alerts(plan: RunPlan, outcome: Outcome) -> Iterator[str]:
+    """Yield how many alerts there were, and for each kind between whom mostly."""
+    count = outcome.counters["classifier"]["alerts"]
+    found = outcome.summary_of("recorder").get("found", [])
+    yield f"  {_count(count, 'alert')}" + (":" if found else "")
+    labels = [plan.labels[kind["label"]] for kind in found]
+    width = max(map(len, labels), default=0)
+    for label, kind in zip(labels, found, strict=True):
+        begin, end = (_between(kind[end]) for end in ("initiator", "responder"))
+        yield f"    {label:{width}} {kind['alerts']:>9,}  {begin} > {end}"
+
+
+def _between(ends: dict) -> str:
+    """Return the addresses at one end of a kind's alerts, the most frequent first."""
+    named = ", ".join(
+        address if ends["count"] == 1 and ends["all"] else f"{address} ({count:,})"
+        for address, count in ends["named"]
+    )
+    if not ends["all"]:
+        return f"{named} and very many more"
+    more = ends["count"] - len(ends["named"])
+    return named + (f" and {more:,} more" if more else "")
+
+
+def _files(folder: str, outcome: Outcome) -> Iterator[str]:
+    """Yield where the files are; of a run that did not end well also the unfinished ones."""
+    names = [output["name"] for output in outcome.summary_of("recorder").get("outputs", [])]
+    yield f"  written to {shown_text(folder)}: {', '.join([*names, 'run.json'])}"
+    unfinished = sorted(path.name for path in Path(folder).glob("*" + PARTIAL))
+    if unfinished:
+        yield f"  not finished: {', '.join(map(shown_text, unfinished))}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
