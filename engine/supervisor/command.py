@@ -18,7 +18,7 @@ from engine.recorder.run_json import (
 )
 from engine.rings.plan import RunPlan, new_run_name
 from engine.supervisor.progress import Shown, Silent, show_error
-from engine.supervisor.run import Outcome, Supervisor
+from engine.supervisor.run import INTERRUPTED, Outcome, Supervisor
 from engine.supervisor.summary import as_json, as_text, is_lossy
 
 STRICT = 3
@@ -85,17 +85,17 @@ def run_command(config: Config, options: RunOptions) -> int:
     if plan.folder is not None:
         prepare_folder(plan.folder, options.overwrite)
     observer = Silent() if options.as_json else Shown()
-    supervisor = Supervisor(plan, observer, needs_arena(plan.files))
-    supervisor.statistics["source_bytes"] = sum(file.bytes for file in plan.files)
-    supervisor.statistics["sources"] = len(plan.files)
-    outcome = supervisor.run()
-    observer.close()
+    try:
+        outcome = Supervisor(plan, observer, needs_arena(plan.files)).run()
+    finally:
+        observer.close()
     _write_record(plan, outcome)
     if options.strict and outcome.exit_code == 0 and is_lossy(outcome):
         outcome.exit_code = STRICT
     if options.as_json:
         sys.stdout.write(as_json(plan, outcome))
-    else:
+        sys.stdout.flush()
+    elif outcome.counters["capture"]["read"] or not outcome.errors:
         sys.stderr.write(as_text(plan, outcome))
     for error in outcome.errors[:ERRORS_SHOWN]:
         show_error(error)
@@ -117,7 +117,8 @@ def _write_record(plan: RunPlan, outcome: Outcome) -> None:
         exit_code=outcome.exit_code,
         processes=outcome.processes,
         reports=outcome.reports,
-        sources=source_files(plan.sources),
+        # Who interrupts twice does not wait for that.
+        sources=source_files(plan.sources, hashed=outcome.exit_code != INTERRUPTED),
         model=card,
     )
     try:

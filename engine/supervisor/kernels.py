@@ -7,6 +7,7 @@ loaded here.
 
 import os
 import time
+import traceback
 from collections.abc import Callable
 
 import llvmlite.binding
@@ -14,6 +15,7 @@ import numba
 
 from engine import CACHE_HOME, FINGERPRINT
 from engine.errors import ProcessError
+from engine.supervisor.entry import die_with
 
 
 def _load_capture() -> None:
@@ -59,13 +61,17 @@ def are_compiled() -> bool:
 
 def _compile_side_by_side() -> None:
     children = {}
+    parent = os.getpid()
     for stage, loader in _LOADERS.items():
         pid = os.fork()
         if pid == 0:
             code = 1
             try:
+                die_with(parent)
                 loader()
                 code = 0
+            except Exception:
+                traceback.print_exc()  # Our bug: what a report of it needs.
             finally:
                 os._exit(code)
         children[pid] = stage

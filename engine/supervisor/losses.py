@@ -23,3 +23,9 @@ def what_is_lost(segments: Segments, statistics: Statistics, name: str) -> str:
         return f"{waiting:,} slots of events were not merged, and what workers still hold"
     waiting = segments.rings["rows", None].used
     return f"{waiting:,} rows were not written, and what comes before them"
+
+
+def what_all_lose(statistics: Statistics) -> str:
+    """Return a clause on what is lost when all stages end at once."""
+    live = sum(line["live"] for line in statistics.processes())
+    return f"{live:,} live flows of all tables are not reported"

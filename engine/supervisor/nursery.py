@@ -4,14 +4,20 @@ Both say the same to the supervisor: what `poll` returns are the zygote's messag
 """
 
 import os
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 
 from engine.errors import ProcessError
 from engine.rings.plan import RunPlan
 from engine.supervisor.entry import encode_plan
 from engine.supervisor.kernels import load_kernels
 from engine.supervisor.zygote import Lines, send_line, zygote_process
+
+END_S = 2.0  # Given to the zygote to end by itself.
+_GONE = "the zygote process ended, and every stage with it"
 
 
 class ForkNursery:
@@ -31,6 +37,7 @@ class ForkNursery:
         os.close(commands_read)
         os.close(answers_write)
         self._answers = Lines(answers_read)
+        self._loaded = False
 
     @property
     def descriptors(self) -> list[int]:
@@ -41,33 +48,47 @@ class ForkNursery:
         """Return what has happened since the last call; ProcessError when the zygote is gone."""
         messages = self._answers.read()
         if self._answers.closed and not messages:
-            raise ProcessError("the zygote process ended; the run cannot go on without it")
+            raise ProcessError(_GONE)
+        self._loaded |= any(message["said"] == "loaded" for message in messages)
         return messages
 
     def start(self, name: str) -> None:
         """Start a stage, or its replacement."""
-        send_line(self._commands, start=name)
+        self._tell(start=name)
 
     def kill(self, name: str) -> None:
         """End a stage's process at once, if it lives."""
-        send_line(self._commands, kill=name)
+        self._tell(kill=name)
+
+    def _tell(self, **command) -> None:
+        try:
+            send_line(self._commands, **command)
+        except BrokenPipeError:
+            raise ProcessError(_GONE) from None
 
     def close(self) -> None:
-        """End the zygote and all that it still has."""
+        """End the zygote and all that it still has; at once if it is still loading or stopped."""
         os.close(self._commands)
-        os.waitpid(self.pid, 0)
+        os.close(self._answers.descriptor)
+        deadline = time.monotonic() + (END_S if self._loaded else 0.0)
+        while not os.waitpid(self.pid, os.WNOHANG)[0]:
+            if time.monotonic() > deadline:
+                os.kill(self.pid, signal.SIGKILL)  # Its children die with it (entry.die_with).
+                os.waitpid(self.pid, 0)
+                return
+            time.sleep(0.001)
 
 
 class SpawnNursery:
     """Starts every stage as a program of its own (process.start = spawn)."""
 
-    def __init__(self, plan: RunPlan, reports: dict[str, int]) -> None:
+    def __init__(
+        self, plan: RunPlan, reports: dict[str, int], compiling: Callable[[], None]
+    ) -> None:
         self._plan = encode_plan(plan)
         self._reports = reports
         self._children: dict[str, subprocess.Popen] = {}
-        self._messages: list[dict] = []
-        seconds = load_kernels(lambda: self._messages.append({"said": "compiling"}))
-        self._messages.append({"said": "loaded", "seconds": seconds})
+        self._messages: list[dict] = [{"said": "loaded", "seconds": load_kernels(compiling)}]
 
     @property
     def descriptors(self) -> list[int]:
@@ -86,16 +107,17 @@ class SpawnNursery:
 
     def start(self, name: str) -> None:
         """Start a stage, or its replacement."""
-        plan_read, plan_write = os.pipe()
         report = self._reports[name]
-        words = [name, str(plan_read), str(report), str(os.getpid())]
-        child = subprocess.Popen(
-            [sys.executable, "-m", "engine.supervisor.entry", *words],
-            pass_fds=(plan_read, report),
-        )
-        os.close(plan_read)
-        with open(plan_write, "wb") as file:
+        # Not a pipe: the plan of many sources is longer than one takes, and nobody reads it yet.
+        with open(os.memfd_create("plan"), "wb") as file:
             file.write(self._plan)
+            file.flush()
+            os.lseek(file.fileno(), 0, os.SEEK_SET)
+            words = [name, str(file.fileno()), str(report), str(os.getpid())]
+            child = subprocess.Popen(
+                [sys.executable, "-m", "engine.supervisor.entry", *words],
+                pass_fds=(file.fileno(), report),
+            )
         self._children[name] = child
         self._messages.append({"said": "started", "name": name, "pid": child.pid, "cpu_s": 0.0})
 
@@ -112,7 +134,10 @@ class SpawnNursery:
         self._children.clear()
 
 
-def make_nursery(plan: RunPlan, reports: dict[str, int]) -> ForkNursery | SpawnNursery:
-    """Return what starts the stages of a run."""
-    kind = SpawnNursery if plan.config.process.start == "spawn" else ForkNursery
-    return kind(plan, reports)
+def make_nursery(
+    plan: RunPlan, reports: dict[str, int], compiling: Callable[[], None]
+) -> ForkNursery | SpawnNursery:
+    """Return what starts the stages of a run. `compiling` is called by what does not poll."""
+    if plan.config.process.start == "spawn":
+        return SpawnNursery(plan, reports, compiling)
+    return ForkNursery(plan, reports)

@@ -15,6 +15,7 @@ from engine.events import REPORTS
 from engine.recorder.escape import shown_text
 from engine.rings.statistics import Statistics
 
+COMPILING = "first run of this version: compiling kernels, about a minute, once"
 REFRESH_S = 0.2
 PLAIN_S = 10.0
 NO_CAPTURE = "no_capture"  # How the reason of such damage begins.
@@ -27,10 +28,11 @@ def is_no_capture(report: dict) -> bool:
 
 
 class Silent:
-    """Shows nothing but errors."""
+    """Shows errors, and why nothing happens for a while."""
 
     def compiling(self) -> None:
-        """Kernels are being compiled."""
+        """Say that kernels are being compiled."""
+        print(COMPILING, file=sys.stderr, flush=True)
 
     def report(self, report: dict) -> None:
         """A stage has reported something."""
@@ -50,8 +52,8 @@ class Shown(Silent):
         self._live = self._console.is_terminal
         self._progress = self._make_bar() if self._live else None
         self._task = None
-        self._begin = time.monotonic()
-        self._next = self._begin + (0 if self._live else PLAIN_S)
+        self._begin = 0.0  # When the stages began to run.
+        self._next = 0.0
         self._damage = 0
         self._draining = False
 
@@ -69,8 +71,8 @@ class Shown(Silent):
         self._console.print(text, markup=False)
 
     def compiling(self) -> None:
-        """Say why nothing happens for a while."""
-        self._say("first run of this version: compiling kernels, about a minute, once")
+        """Say that kernels are being compiled."""
+        self._say(COMPILING)
 
     def report(self, report: dict) -> None:
         """Say what is damaged, as long as it is few; files that are no captures are summed up."""
@@ -93,6 +95,10 @@ class Shown(Silent):
             self._say("stopping: flows are flushed (again to stop at once)")
         now = time.monotonic()
         if now < self._next or not statistics["phase"]:
+            return
+        if not self._begin:
+            self._begin = now
+            self._next = now + (0.0 if self._live else PLAIN_S)
             return
         self._next = now + (REFRESH_S if self._live else PLAIN_S)
         totals = statistics.totals()

@@ -6,9 +6,10 @@ happened.
 Whatever happens, the segments are unlinked: by the run itself, or, after kill -9 of it, by the next
 (segments whose locks nobody holds belong to dead runs).
 
-First INT or TERM: capture stops reading, everything drains, every flow becomes a record, exit 0.
-Second INT: processes are killed at once, exit 130. A stage that dies or falls silent ends the run
-with exit 4 and a message that says which, and what of its work is lost.
+First INT, TERM or HUP: capture stops reading, everything drains, every flow becomes a record, exit
+0. Second INT, or one while kernels are being compiled: processes are killed at once, exit 130. A
+stage that dies or falls silent ends the run with exit 4 and a message that says which, and what of
+its work is lost.
 """
 
 import os
@@ -24,12 +25,13 @@ from engine.recorder.run_json import Process, process_facts
 from engine.rings.plan import RunPlan
 from engine.rings.report import ReportReader
 from engine.rings.segment import find_segments
-from engine.rings.statistics import process_names
-from engine.supervisor.losses import what_is_lost
+from engine.rings.statistics import Statistics, process_names
+from engine.supervisor.losses import what_all_lose, what_is_lost
 from engine.supervisor.nursery import make_nursery
 from engine.supervisor.zygote import cpu_s
 
 POLL_S = 0.05
+BLIND_NS = 500_000_000  # Not having looked for so long means that we were stopped ourselves.
 LEAVE_S = 2.0  # Given to stages that are told to leave, before they are killed.
 INTERRUPTED = 130
 DIED = 4
@@ -67,44 +69,72 @@ class Supervisor:
     def __init__(self, plan: RunPlan, observer, arena: bool) -> None:
         self._plan = plan
         self._observer = observer
+        self._arena = arena
         self._outcome = Outcome(started_ns=time.time_ns())
         self._names = process_names(plan.workers)
         self._alive: dict[str, int] = {}
         self._interrupts = 0
         self._begin = time.monotonic()
         self._own_start_cpu_s = self._zygote_start_cpu_s = 0.0
-        find_segments(remove_stale=True)
-        self.segments = Segments(plan, arena)
-        self.statistics = self.segments.statistics
-        pipes = {name: os.pipe() for name in self._names}
-        self._readers = {name: ReportReader(pipes[name][0]) for name in self._names}
-        self._writers = {name: pipes[name][1] for name in self._names}
+        self._looked_ns = self._looking_since_ns = time.monotonic_ns()
+        self._readers: dict[str, ReportReader] = {}
+        self._writers: dict[str, int] = {}
         self._nursery = None
+        self.segments: Segments | None = None
+        self.statistics: Statistics | None = None
 
     def run(self) -> Outcome:
-        """Run to the end and return how it was; the segments are gone then."""
-        handlers = {
-            number: signal.signal(number, self._interrupted)
-            for number in (signal.SIGINT, signal.SIGTERM)
-        }
+        """Run to the end and return how it was; the segments are gone then.
+
+        SegmentError if there is no room for them: then nothing was started.
+        """
+        before = self._take_signals()  # First of all: from here on none may end us by itself.
         try:
-            self._nursery = make_nursery(self._plan, self._writers)
-            self._watch()
-        except ProcessError as error:
-            self._fail(str(error), error.exit_code)
+            find_segments(remove_stale=True)
+            self.segments = Segments(self._plan, self._arena)
+            try:
+                self._begin_run()
+                self._watch()
+            except ProcessError as error:
+                self._fail(f"{error}; {what_all_lose(self.statistics)}", error.exit_code)
+            finally:
+                self._finish()
         finally:
-            self._finish()
-            for number, before in handlers.items():
-                signal.signal(number, before)
+            for number, action in before.items():
+                signal.signal(number, action)
         return self._outcome
+
+    def _take_signals(self) -> dict:
+        """Have the signals that end a run come to us; a HUP that nohup turned off stays off."""
+        numbers = [signal.SIGINT, signal.SIGTERM]
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+            numbers.append(signal.SIGHUP)
+        return {number: signal.signal(number, self._interrupted) for number in numbers}
+
+    def _begin_run(self) -> None:
+        self.statistics = self.segments.statistics
+        self.statistics["source_bytes"] = sum(file.bytes for file in self._plan.files)
+        self.statistics["sources"] = len(self._plan.files)
+        if self._interrupts:  # While memory was being reserved.
+            self.statistics["stop"] = DRAIN
+        for name in self._names:
+            reading, self._writers[name] = os.pipe()
+            self._readers[name] = ReportReader(reading)
+        self._nursery = make_nursery(self._plan, self._writers, self._note_compiling)
 
     def _interrupted(self, number: int, frame) -> None:
         self._interrupts += 1
-        if self.statistics.stop == RUN:
+        if self.statistics is None:
+            return  # _begin_run sees that it came.
+        if self.statistics.stop == RUN and not self._is_compiling:
             self.statistics["stop"] = DRAIN
-        elif number == signal.SIGINT:
+        elif number == signal.SIGINT or self._is_compiling:
             self.statistics["stop"] = LEAVE
             self._outcome.exit_code = INTERRUPTED
+
+    @property
+    def _is_compiling(self) -> bool:
+        return self._outcome.compiled and not self._alive
 
     def _watch(self) -> None:
         """Serve until every stage has ended, or the run is to be left."""
@@ -125,8 +155,7 @@ class Supervisor:
         """Act on what the nursery says."""
         said = message["said"]
         if said == "compiling":
-            self._outcome.compiled = True
-            self._observer.compiling()
+            self._note_compiling()
         elif said == "failed":
             self._fail(message["error"], 1)
         elif said == "loaded":
@@ -139,10 +168,16 @@ class Supervisor:
         else:
             self._bury(message["name"], message["pid"], message["status"])
 
+    def _note_compiling(self) -> None:
+        self._outcome.compiled = True
+        self._observer.compiling()
+
     def _bury(self, name: str, pid: int, status: int) -> None:
         """Take note that a stage's process has ended; it is a failure unless it was done."""
         self._read_reports()
         self._alive.pop(name, None)
+        if self.statistics.stop == LEAVE:
+            return  # As it was told to, whatever it was doing.
         if status == 0 and self.statistics.process(name)["state"] == DONE:
             return
         failed = [r for r in self._outcome.reports if r["report"] == "failed"]
@@ -160,11 +195,19 @@ class Supervisor:
         self._fail(f"{name} (pid {pid}) ended by {how}; {lost}", DIED)
 
     def _check_heartbeats(self) -> None:
+        """Fail the run if a stage has been silent for too long, as far as we were looking.
+
+        Stopped as a whole (Ctrl-Z) and continued, a run is not hung.
+        """
         limit_ns = self._plan.config.process.stall_timeout
         now = time.monotonic_ns()
+        if now - self._looked_ns > BLIND_NS:
+            self._looking_since_ns = now
+        self._looked_ns = now
         for name in self._alive:
             line = self.statistics.process(name)
-            if line["state"] == RUNNING and now - line["heartbeat_ns"] > limit_ns:
+            silent_since_ns = max(line["heartbeat_ns"], self._looking_since_ns)
+            if line["state"] == RUNNING and now - silent_since_ns > limit_ns:
                 lost = what_is_lost(self.segments, self.statistics, name)
                 self._fail(
                     f"{name} (pid {line['pid']}) has not answered for {limit_ns / 1e9:g} s "
@@ -196,7 +239,7 @@ class Supervisor:
     def _finish(self) -> None:
         """End what still lives, collect, unlink."""
         outcome = self._outcome
-        ran = time.monotonic() - self._begin - outcome.start_s
+        ran = time.monotonic() - self._begin - outcome.start_s if outcome.ready_ns else 0.0
         own_cpu_s = cpu_s()
         self._leave()
         self._read_reports()

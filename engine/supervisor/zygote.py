@@ -93,6 +93,8 @@ class Zygote:
                     self._kill(command["kill"])
         for pid in self._children:
             os.kill(pid, signal.SIGKILL)
+        for pid in self._children:
+            os.waitpid(pid, 0)  # When the supervisor goes on, nothing of the run is left.
 
     def _load(self) -> bool:
         from engine.supervisor.kernels import load_kernels
