@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit, typeof, types
 
-from engine.classifier.alerted import insert, remove
+from engine.classifier.alerted import contains, insert, remove
 from engine.classifier.explain import contributions, name_top
 from engine.classifier.forest import BLOCK, ROW_FLOATS, VECTOR_AT, Forest, margins
 from engine.layouts import FEATURES, ROW, TOP_FEATURES
@@ -34,6 +34,7 @@ _THRESHOLD = _SCORE + 1
 _VERDICT = ROW.index("verdict")
 _SCORED = 1 << ROW.shift("verdict", "scored")
 _ALERT = 1 << ROW.shift("verdict", "alert")
+_ALERTED = 1 << ROW.shift("verdict", "alerted")
 _LABEL_SHIFT, _LABEL_MASK = ROW.shift("verdict", "label"), ROW.mask("verdict", "label")
 _TOP_SHIFT = ROW.shift("verdict", "top_count")
 _ROW_WORDS = ROW.words
@@ -55,6 +56,7 @@ class Work(NamedTuple):
     """What scoring keeps: the alerted parts, and room for a batch."""
 
     alerted: np.ndarray  # from alerted.make_set
+    members: np.ndarray  # (1,) int64: how many are in it
     key: np.ndarray  # from alerted.make_key
     picks: np.ndarray  # (rows + BLOCK,) int64
     margins: np.ndarray  # (rows + BLOCK,) float64
@@ -68,6 +70,7 @@ def make_work(rows_max: int, places: np.ndarray, key: np.ndarray) -> Work:
     """Return room for batches of `rows_max` rows."""
     return Work(
         places,
+        np.zeros(1, np.int64),
         key,
         np.zeros(rows_max + BLOCK, np.int64),
         np.zeros(rows_max + BLOCK, np.float64),
@@ -152,11 +155,15 @@ def _judge(rows, floats, count, detector, work):
 
 
 @njit(cache=True)
-def _is_new_alert(reference, is_final, above, work):
-    """Return whether a record is the first of its part above the threshold; remember that."""
-    if is_final:
-        return not remove(work.alerted, work.key, reference) and above
-    return above and insert(work.alerted, work.key, reference)
+def _had_alert(reference, is_final, work):
+    """Return whether an earlier record of the part alerted; a final's part is forgotten."""
+    if work.members[0] == 0:
+        return False
+    if not is_final:
+        return contains(work.alerted, work.key, reference)
+    removed = remove(work.alerted, work.key, reference)
+    work.members[0] -= removed
+    return removed
 
 
 @njit(cache=True)
@@ -166,7 +173,7 @@ def _explain(row, floats, detector, work):
     begin, end = detector.spans[kind], detector.spans[kind + 1]
     weights = pointer(work.weights)
     contributions(shifted(floats, VECTOR_AT), detector.forests, begin, end, weights)
-    row[_VERDICT] |= _ALERT | name_top(weights, pointer(work.top), row, floats) << _TOP_SHIFT
+    row[_VERDICT] |= name_top(weights, pointer(work.top), row, floats) << _TOP_SHIFT
 
 
 @njit(cache=True)
@@ -176,13 +183,16 @@ def _alert(rows, floats, count, detector, work):
     alerts = 0
     for at in range(count):
         row = shifted(first_row, at * _ROW_WORDS)
-        above = floats[at, _SCORE] >= floats[at, _THRESHOLD]
+        reference = row[_FIRST_REFERENCE]
         is_final = row[_HEAD] >> _REASON_SHIFT & _REASON_MASK != 0
-        if not above and not is_final:
-            continue
-        if _is_new_alert(row[_FIRST_REFERENCE], is_final, above, work):
+        if _had_alert(reference, is_final, work):
+            row[_VERDICT] |= _ALERTED
+        elif floats[at, _SCORE] >= floats[at, _THRESHOLD]:
             _explain(row, shifted(first_float, at * ROW_FLOATS), detector, work)
+            row[_VERDICT] |= _ALERT | _ALERTED
             alerts += 1
+            if not is_final:
+                work.members[0] += insert(work.alerted, work.key, reference)
     return alerts
 
 

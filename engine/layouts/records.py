@@ -240,10 +240,17 @@ ROW = Layout(
                         Field("alert", 1, "an alert"),
                         Field("label", 8, "number of the kind in the model card"),
                         Field("top_count", 8, "features named below"),
+                        Field("alerted", 1, "the part has had its alert, here or before"),
                     ),
                 ),
                 Word("top_features", "-", "record", "their indices, 8 bits each, most first"),
-                Word("top_weights", "float32", "record", "what each added to the score", count=4),
+                Word(
+                    "top_weights",
+                    "float32",
+                    "record",
+                    "what each added to the margin of the kind",
+                    count=4,
+                ),
             ),
         ),
         *(

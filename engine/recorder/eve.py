@@ -43,7 +43,8 @@ _ALERT = (
 _FLOW = (
     '"flow":{' + _COUNTS + ',"end":"<eve.end>","age":<age>,"state":"'
     "<?is.ended>closed<.><!is.ended><?is.answered>established<.><!is.answered>new<.><.>"
-    '"<?is.final>,"reason":"<eve.reason>"<.>},'
+    '"<?is.final>,"reason":"<eve.reason>"<.>,'
+    '"alerted":<?is.alerted>true<.><!is.alerted>false<.>},'
     '<?is.tcp>"tcp":{"tcp_flags":"<tcp_flags>"'
     + "".join(f'<?is.{flag}>,"{"ecn" if flag == "ece" else flag}":true<.>' for flag in TCP_FLAGS)
     + "},<.>"

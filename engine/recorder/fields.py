@@ -159,6 +159,7 @@ def conditions() -> dict[str, Field]:
         "is.tcp": _condition("key", "protocol", TCP_PROTOCOL),
         "is.ended": _condition("head", "reason", ENDED),
         "is.alert": _condition("verdict", "alert"),
+        "is.alerted": _condition("verdict", "alerted"),
         "is.scored": _condition("verdict", "scored"),
         "is.explained": _condition("verdict", "top_count"),
         "is.final": _condition("head", "reason"),

@@ -82,13 +82,15 @@ class PlainAlerts:
     def __init__(self) -> None:
         self._parts = set()
 
-    def judge(self, part: int, is_final: bool, above: bool) -> bool:
+    def judge(self, part: int, is_final: bool, above: bool) -> tuple[bool, bool]:
+        """Return whether a record alerts, and whether its part has by then."""
         alert = above and part not in self._parts
+        if alert:
+            self._parts.add(part)
+        alerted = part in self._parts
         if is_final:
             self._parts.discard(part)
-        elif above:
-            self._parts.add(part)
-        return alert
+        return alert, alerted
 
 
 RECORDS = st.lists(st.tuples(st.integers(0, 5), st.booleans()), max_size=40)
@@ -122,8 +124,8 @@ def test_verdicts_are_those_of_the_plain_model(seed, records, batch):
     assert (alerts, kept) == (0, 0)
 
 
-def verdict_of(row) -> tuple[float, float, int, bool]:
-    """Return (score, threshold, label, alert) of a row that has been scored."""
+def verdict_of(row) -> tuple[float, float, int, bool, bool]:
+    """Return (score, threshold, label, alert, alerted) of a row that has been scored."""
     verdict = int(row[ROW.index("verdict")])
     assert verdict >> ROW.shift("verdict", "scored") & 1
     floats = row.view(np.float32)[2 * ROW.index("score_threshold") :]
@@ -131,14 +133,14 @@ def verdict_of(row) -> tuple[float, float, int, bool]:
     alert = verdict >> ROW.shift("verdict", "alert") & 1
     named = verdict >> ROW.shift("verdict", "top_count") & ROW.mask("verdict", "top_count")
     assert alert or not named
-    return float(floats[0]), float(floats[1]), label, bool(alert)
+    had_alert = verdict >> ROW.shift("verdict", "alerted") & 1
+    return float(floats[0]), float(floats[1]), label, bool(alert), bool(had_alert)
 
 
-def expected_verdict(model, plain, row, part, is_final) -> tuple[float, float, int, bool]:
+def expected_verdict(model, plain, row, part, is_final) -> tuple[float, float, int, bool, bool]:
     vector = row.view(np.float32)[VECTOR_AT : VECTOR_AT + FEATURES]
     number, label = plain_score(model, vector)
-    alert = plain.judge(part, is_final, number >= np.float32(0.5))
-    return float(number), 0.5, label, alert
+    return float(number), 0.5, label, *plain.judge(part, is_final, number >= np.float32(0.5))
 
 
 def test_margin_at_its_threshold_alerts():
@@ -148,4 +150,4 @@ def test_margin_at_its_threshold_alerts():
     work = make_work(1, alerted.make_set(8), alerted.make_key((1, 3)))
     rows = np.zeros((1, ROW.words), np.int64)
     assert score(rows, rows.view(np.float32), 1, detector, work) == (1, 1)
-    assert verdict_of(rows[0]) == (0.5, 0.5, 1, True)
+    assert verdict_of(rows[0]) == (0.5, 0.5, 1, True, True)

@@ -141,7 +141,7 @@ ALERT = SHARED | {
     "flow": COUNTS,
 }
 FLOW = SHARED | {
-    "flow": COUNTS | {"end": TEXT, "age": WHOLE, "state": TEXT, "reason": TEXT},
+    "flow": COUNTS | {"end": TEXT, "age": WHOLE, "state": TEXT, "reason": TEXT, "alerted": SWITCH},
     "tcp": {"tcp_flags": TEXT}
     | dict.fromkeys(("syn", "fin", "rst", "psh", "ack", "urg", "ecn", "cwr"), SWITCH),
 }
@@ -275,6 +275,12 @@ def test_flow_states_and_reasons_are_suricatas():
     ):
         flow = msgspec.json.decode(line)["flow"]
         assert (flow["state"], flow["reason"]) == (state, reason)
+
+
+def test_flow_says_whether_its_part_has_had_an_alert():
+    for wanted in (False, True):
+        (line,) = rendered("flow", [simple(alerted=wanted)])
+        assert msgspec.json.decode(line)["flow"]["alerted"] is wanted
 
 
 def test_tcp_flags_are_those_with_a_count():
