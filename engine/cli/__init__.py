@@ -46,6 +46,7 @@ def bench(arguments: tuple[str, ...]) -> None:
 
 def main() -> None:
     """Run a verb; faults of the world become one line and their exit code."""
+    _open_standard_streams()
     try:
         engine(prog_name="engine", standalone_mode=False)
     except EngineError as error:
@@ -59,6 +60,14 @@ def main() -> None:
         error.show()
         sys.exit(error.exit_code)
     except BrokenPipeError:
-        # Whoever read our output has gone; say nothing more, not even at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(BROKEN_PIPE)
+        sys.exit(BROKEN_PIPE)  # Whoever read our output has gone: nobody is there to be told.
+
+
+def _open_standard_streams() -> None:
+    """Open what of descriptors 0 to 2 is closed: else our own files would get their numbers."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # The lowest that is free: `number`.
+            setattr(sys, name, open(number, "w" if number else "r", closefd=False))

@@ -34,15 +34,20 @@ def show(name: str, as_json: bool) -> None:
     write(show_feature(name, as_json))
 
 
+run_option = click.option("--run", metavar="NAME", help="Which engine, when several are running.")
+
+
 @click.command()
 @click.argument("folder", required=False)
 @click.option("--sources", is_flag=True, help="Also compare the sources with their sha256.")
-def check(folder: str | None, sources: bool) -> None:
+@run_option
+def check(folder: str | None, sources: bool, run: str | None) -> None:
     """Prove the accounting of a finished run from its FOLDER, or of the running engine."""
     from engine.check import check_folder, check_live, check_sources, is_wrong, report
+    from engine.cli.live import live_run
 
     if folder is None:
-        findings = check_live(live_run())
+        findings = check_live(live_run(run))
     else:
         findings = check_folder(folder) + (check_sources(folder) if sources else [])
     write(report(findings))
@@ -62,24 +67,23 @@ def diff(a: str, b: str) -> None:
 
 
 @click.command()
+@run_option
 @json_option
-def stats(as_json: bool) -> None:
-    """Print the counters of the running engine."""
+def stats(run: str | None, as_json: bool) -> None:
+    """Print the processes and counters of the running engine."""
     import msgspec
 
+    from engine.cli.live import counter_lines, live_run, process_lines
     from engine.rings.statistics import Statistics
 
-    statistics = Statistics.attach(live_run())
-    totals = statistics.totals()
+    name = live_run(run)
+    statistics = Statistics.attach(name)
     if as_json:
         processes = {line.name: line.values() for line in statistics.processes()}
-        counters = {"counters": totals, "processes": processes}
+        counters = {"run": name, "counters": statistics.totals(), "processes": processes}
         write(msgspec.json.format(msgspec.json.encode(counters)).decode() + "\n")
         return
-    for stage, counters in totals.items():
-        write(f"{stage}\n")
-        for name, value in counters.items():
-            write(f"  {name:28}{value:>16,}\n")
+    write("\n".join([*process_lines(name, statistics), "", *counter_lines(statistics)]) + "\n")
 
 
 @click.command()
@@ -88,16 +92,3 @@ def layout() -> None:
     from engine.layouts.pages import rst
 
     write(rst())
-
-
-def live_run() -> str:
-    """Return the name of the newest run on this machine; ConfigError when there is none."""
-    from engine.errors import ConfigError
-    from engine.rings.segment import find_segments
-
-    runs = [found.run for found in find_segments() if found.live and found.kind == "statistics"]
-    if not runs:
-        raise ConfigError("no engine is running here; name the folder of a finished run instead")
-    if len(runs) > 1:
-        raise ConfigError(f"{len(runs)} engines are running here: stop all but one to look at it")
-    return runs[0]

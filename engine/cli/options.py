@@ -1,10 +1,9 @@
 """Options that several verbs take."""
 
-import sys
-
 import click
 
 from engine import config
+from engine.recorder.files import write_standard_output
 
 config_option = click.option(
     "-c", "--config", "config_path", metavar="FILE", help="Configuration, TOML."
@@ -22,5 +21,4 @@ def load_config(config_path: str | None, settings: tuple[str, ...]) -> config.Co
 
 def write(text: str) -> None:
     """Write a verb's result to standard output."""
-    sys.stdout.write(text)
-    sys.stdout.flush()
+    write_standard_output(text)

@@ -9,6 +9,7 @@ import errno
 import hashlib
 import os
 import select
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +19,19 @@ from engine.recorder.escape import whole_text
 PARTIAL = ".partial"
 _POLL_MS = 200
 _PIPE_BYTES = 4096  # PIPE_BUF: a pipe that is ready takes as many without blocking.
+
+
+def write_standard_output(text: str) -> None:
+    """Write a verb's result. BrokenPipeError when its reader has gone, else OutputError."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError as error:
+        # What is still buffered goes nowhere: at exit Python would try once more, and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            raise
+        raise _fault("standard output", error) from None
 
 
 class LeftError(Exception):

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from engine.errors import ConfigError
+from engine.errors import ConfigError, OutputError
 from engine.recorder.escape import whole_text
 from engine.recorder.files import PARTIAL
 from engine.recorder.outputs import FORMATS
@@ -13,15 +13,15 @@ OWN_FILES = (*FORMATS.values(), RUN_JSON)  # What --overwrite may remove, and no
 
 
 def prepare_folder(folder: str, overwrite: bool) -> None:
-    """Make the folder ready; ConfigError if it cannot be written, or holds what is not ours."""
+    """Make the folder ready; OutputError if it cannot be written, ConfigError if it is not empty."""
     path, shown = Path(folder), whole_text(folder)
     try:
         path.mkdir(parents=True, exist_ok=True)
         names = sorted(entry.name for entry in path.iterdir())
     except OSError as error:
-        raise ConfigError(f"cannot use folder {shown!r}: {error.strerror}") from None
+        raise OutputError(f"cannot use folder {shown!r}: {error.strerror}; nothing read") from None
     if not os.access(path, os.W_OK | os.X_OK):
-        raise ConfigError(f"cannot write into folder {shown!r}: Permission denied")
+        raise OutputError(f"cannot write into folder {shown!r}: Permission denied; nothing read")
     if names and not overwrite:
         raise ConfigError(f"folder {shown!r} is not empty: name another, or give --overwrite")
     for name in names:

@@ -8,6 +8,7 @@ from engine.capture.sources import find_sources, needs_arena
 from engine.classifier import model as models
 from engine.config import Config
 from engine.errors import OutputError
+from engine.recorder.files import write_standard_output
 from engine.recorder.folder import prepare_folder
 from engine.recorder.outputs import check_outputs
 from engine.recorder.run_json import (
@@ -93,8 +94,7 @@ def run_command(config: Config, options: RunOptions) -> int:
     if options.strict and outcome.exit_code == 0 and is_lossy(outcome):
         outcome.exit_code = STRICT
     if options.as_json:
-        sys.stdout.write(as_json(plan, outcome))
-        sys.stdout.flush()
+        write_standard_output(as_json(plan, outcome))
     elif outcome.counters["capture"]["read"] or not outcome.errors:
         sys.stderr.write(as_text(plan, outcome))
     for error in outcome.errors[:ERRORS_SHOWN]:
