@@ -2,8 +2,9 @@
 
 numba recompiles a cached kernel only when the kernel's own file changes. Ours freeze offsets from
 engine.layouts and take in callees from other files: a stale kernel would read the wrong bytes of
-shared memory. Here the stamp of a cached kernel covers its module and every engine module that it
-imports, directly or not, so that any change recompiles exactly the kernels it can reach.
+shared memory. Here the stamp of a cached kernel covers its module and every module of the engine
+and of its tests that it imports, directly or not, so that any change recompiles exactly the kernels
+it can reach: a test's kernel that has taken in the engine's former code would show nothing.
 engine/__init__.py names the locator to numba.
 """
 
@@ -14,26 +15,25 @@ from pathlib import Path
 
 from numba.core.caching import UserProvidedCacheLocator
 
-_ROOT = Path(__file__).parent.parent
-_IMPORT = re.compile(
-    r"^\s*from (engine[\w.]*) import (\([^)]*\)|[^\n]*)|^\s*import (engine[\w.]*)", re.M
-)
+_TOP = Path(__file__).parent.parent.parent  # Where `engine` and, in a checkout, `tests` are.
+_OURS = r"(?:engine|tests)\b[\w.]*"
+_IMPORT = re.compile(rf"^\s*from ({_OURS}) import (\([^)]*\)|[^\n]*)|^\s*import ({_OURS})", re.M)
 _NAME = re.compile(r"\w+")
 
 
 def _files_of(module: str) -> list[Path]:
     """Return the source files of `module` and its packages."""
-    parts = module.split(".")[1:]
-    base = _ROOT.joinpath(*parts)
-    found = [_ROOT.joinpath(*parts[:k], "__init__.py") for k in range(len(parts) + 1)]
+    parts = module.split(".")
+    base = _TOP.joinpath(*parts)
+    found = [_TOP.joinpath(*parts[:k], "__init__.py") for k in range(1, len(parts) + 1)]
     return [path for path in (*found, base.with_suffix(".py")) if path.is_file()]
 
 
 @functools.cache
 def _imports_of(path: Path) -> tuple[Path, ...]:
-    """Return the engine's source files that a file imports, directly."""
+    """Return the source files of ours that a file imports, directly."""
     files: list[Path] = []
-    for module, names, plain in _IMPORT.findall(path.read_text(encoding="utf-8")):
+    for module, names, plain in _IMPORT.findall(path.read_text(encoding="utf-8", errors="replace")):
         files += _files_of(plain or module)
         for name in _NAME.findall(names):
             files += _files_of(f"{module}.{name}") if module else []
@@ -42,7 +42,7 @@ def _imports_of(path: Path) -> tuple[Path, ...]:
 
 @functools.cache
 def closure_digest(path: Path) -> str:
-    """Return a digest of a source file and of all engine source files that it depends on."""
+    """Return a digest of a source file and of all source files of ours that it depends on."""
     closure = {path}
     waiting = [path]
     while waiting:
@@ -57,14 +57,7 @@ def closure_digest(path: Path) -> str:
 
 
 class ClosureLocator(UserProvidedCacheLocator):
-    """Finds cached kernels of the engine's modules by closure_digest."""
-
-    @classmethod
-    def from_function(cls, py_func, py_file):
-        """Return a locator for a function of the engine; None for others."""
-        if _ROOT not in Path(py_file).parents:
-            return None
-        return super().from_function(py_func, py_file)
+    """Finds cached kernels by closure_digest."""
 
     def get_source_stamp(self):
         """Return what the cached kernel must have been made from."""
