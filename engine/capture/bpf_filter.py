@@ -8,11 +8,11 @@ import ctypes
 import numpy as np
 
 from engine.capture.bpf_machine import INSTRUCTION_BYTES, verified
+from engine.capture.state import CAPTURED_MAX
 from engine.errors import ConfigError
 from engine.packets.link import ETHERNET, RAW, RAW_BSD, RAW_OPENBSD
 
 LIBRARY = "libpcap.so.0.8"
-_SNAP_BYTES = 262_144
 _NETMASK_UNKNOWN = 0xFFFFFFFF
 # libpcap compiles for the link types of the system it runs on; elsewhere these have other numbers.
 _SYSTEM_TYPES = {RAW: 12, RAW_BSD: 12, RAW_OPENBSD: 12}
@@ -51,7 +51,7 @@ def compile_filter(words: str, link_type: int = ETHERNET) -> np.ndarray:
     if "\0" in words:
         raise ConfigError(f"a filter is text without zero bytes, is {words!r}")
     library = _library()
-    handle = library.pcap_open_dead(_SYSTEM_TYPES.get(link_type, link_type), _SNAP_BYTES)
+    handle = library.pcap_open_dead(_SYSTEM_TYPES.get(link_type, link_type), CAPTURED_MAX)
     if not handle:
         raise ConfigError("libpcap has no memory for a filter")
     try:

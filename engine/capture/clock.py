@@ -2,7 +2,8 @@
 
 The rules are SEMANTICS.rst, "Clock". Instead of the correction C, which has up to 65 bits, a source
 keeps its latest time L and the stamp S that maps to it: C = L - S, and S is always a stamp that
-occurred. With v = stamp + C: v >= L is stamp >= S, and v - L is stamp - S, unsigned.
+occurred. With v = stamp + C: v >= L is stamp >= S, and v - L is stamp - S, unsigned. Control
+records and reports have C modulo 2^64: wide.wrapped_difference(L, S).
 """
 
 import numpy as np
@@ -26,7 +27,6 @@ from engine.memory.wide import unsigned_less
 
 TIME_NS_MAX = (1 << 63) - (1 << 60)
 REGRESSION_NS_MAX = SECOND_NS
-_HALF, _HALF_MASK = 32, (1 << 32) - 1
 
 
 @njit(**KERNEL)
@@ -52,12 +52,3 @@ def judge_stamp(source):
         source[MOVE] = REGRESSION
         source[NEXT_STAMP] = mapped
     return np.int64(1)
-
-
-@njit(**KERNEL)
-def correction(time, stamp):
-    """Return time - stamp modulo 2^64, as int64: a correction as a control record has it."""
-    low = (time & _HALF_MASK) - (stamp & _HALF_MASK)
-    high = (time >> _HALF) - (stamp >> _HALF) + (low >> _HALF)
-    signed_high = ((high & _HALF_MASK) ^ (1 << 31)) - (1 << 31)
-    return np.int64(signed_high << _HALF | (low & _HALF_MASK))

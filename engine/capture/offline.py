@@ -12,21 +12,18 @@ from engine.capture.reader import Reader, Task
 from engine.capture.sources import find_sources, needs_arena
 from engine.config import Config
 from engine.events import CAPTURE, COUNTERS_MAX
-from engine.layouts import PACKET, RING
+from engine.layouts import PACKET
 from engine.packets.lines import CAPTURED_MASK, CAPTURED_SHIFT, HEADER_MASK, HEADER_SHIFT, LENGTHS
 from engine.rings import spsc
+from engine.rings.private import PrivateRing
 from engine.rings.waiting import FINISHED
 
 
-class PrivateRing:
+class PacketRing(PrivateRing):
     """A packet ring that no other process sees."""
 
     def __init__(self, capacity: int) -> None:
-        self.capacity = capacity
-        self.header = np.zeros(RING.words, np.int64)
-        self.header[spsc.CAPACITY] = capacity
-        self.slots = np.zeros((capacity, PACKET.words), np.int64)
-        self.extra = np.zeros(capacity, np.int64)
+        super().__init__(capacity, PACKET.size_bytes, capacity)
 
     def take(self, count_max: int) -> tuple[np.ndarray, np.ndarray]:
         """Consume at most that many records; return copies of them and of their places."""
@@ -72,7 +69,7 @@ def capture(
     """
     config = config or Config()
     files = find_sources(paths)
-    rings = [PrivateRing(config.ring.packet_capacity) for _ in range(workers)]
+    rings = [PacketRing(config.ring.packet_capacity) for _ in range(workers)]
     arena = np.zeros(config.capture.arena_bytes, np.uint8) if needs_arena(files) else None
     counters = np.zeros(COUNTERS_MAX, np.int64)
     reports: list[tuple[str, dict]] = []

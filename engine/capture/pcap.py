@@ -46,7 +46,7 @@ MAGICS = {0xA1B2C3D4: (1000, 16), 0xA1B23C4D: (1, 16), 0xA1B2CD34: (1000, 24)}
 
 
 def read_header(content: bytes) -> tuple[dict[int, int], int]:
-    """Return ({word of SOURCE: value}, link type) of a file header; an int DAMAGE instead.
+    """Return ({word of SOURCE: value}, link type) of a file header, or ({}, minus a damage).
 
     `content` begins with the file's first bytes; it is shorter than a header only if the file is.
     """

@@ -38,6 +38,7 @@ from engine.capture.state import (
     STAMP_BAD,
     WANTED,
 )
+from engine.config import SOURCES_MAX
 from engine.events import COUNTERS_MAX
 from engine.memory.addresses import words_at
 from engine.memory.options import KERNEL
@@ -48,7 +49,6 @@ from engine.packets.fragments import forget_all
 HEAP_ENTRY_WORDS = 2  # Time of the next packet, row of the source.
 TIME_NONE = -(1 << 63)
 TIME_LAST = (1 << 63) - 2  # Above every corrected time.
-_ROW_LAST = 1 << 15
 
 
 @njit(**KERNEL)
@@ -100,7 +100,7 @@ def find_packet(reader, source):
 def _second(reader, heap):
     """Return (time, row) of the second source in the heap; beyond everything if there is none."""
     count = reader[HEAP_COUNT]
-    time, row = np.int64(TIME_LAST), np.int64(_ROW_LAST)
+    time, row = np.int64(TIME_LAST), np.int64(SOURCES_MAX)
     for k in range(1, min(count, 3)):
         at = k * HEAP_ENTRY_WORDS
         if heap[at] < time or (heap[at] == time and heap[at + 1] < row):

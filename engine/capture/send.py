@@ -8,7 +8,6 @@ reader; called again it parses the packet anew, with the same result, and goes o
 from numba import njit
 
 from engine.capture.bpf_machine import matches
-from engine.capture.clock import correction
 from engine.capture.publish import (
     SLOT_WORDS,
     arena_place,
@@ -74,10 +73,13 @@ from engine.capture.state import (
     WORKERS,
 )
 from engine.events import COUNTERS_MAX, counter_index
+from engine.features.payload import BYTES_MAX
 from engine.layouts import STEP
 from engine.memory.addresses import words_at
 from engine.memory.options import KERNEL
 from engine.memory.pointers import bytes_at, shifted
+from engine.memory.wide import wrapped_difference
+from engine.packets.dns import PORT as PORT_DNS
 from engine.packets.fates import ACCEPTED, NON_IP, UNSUPPORTED_LINK
 from engine.packets.fragments import CACHE_WORDS, remember
 from engine.packets.ip import UDP
@@ -114,8 +116,7 @@ from engine.packets.lines import (
     TIME,
 )
 
-PAYLOAD_READ_MAX = 256  # Of a payload that is not DNS, a worker reads no more.
-_PORT_DNS = 53
+PAYLOAD_READ_MAX = BYTES_MAX  # Of a payload that is not DNS, a worker reads no more.
 
 
 def _counter(name: str) -> int:
@@ -181,8 +182,8 @@ def _send_step(reader, source, rings):
     time = source[PACKET_TIME]
     # Just before the frame, and behind every packet before it: a record header lies between.
     reference = (source[NUMBER] << REFERENCE_SHIFT) + source[FRAME] - 1
-    before = correction(source[LATEST], source[LATEST_STAMP])
-    behind = correction(time, source[NEXT_STAMP])
+    before = wrapped_difference(source[LATEST], source[LATEST_STAMP])
+    behind = wrapped_difference(time, source[NEXT_STAMP])
     for k in range(reader[SENT], workers):
         ring = shifted(rings, k * RING_WORDS)
         reader[SENT] = k
@@ -247,7 +248,7 @@ def _copy_to_arena(reader, rings, frame, line):
     headers = lengths >> HEADER_SHIFT & HEADER_MASK
     captured = lengths >> CAPTURED_SHIFT & CAPTURED_MASK
     ports = line[KEY] & (PORT_MASK | PORT_MASK << DESTINATION_PORT_SHIFT)
-    dns = ports & PORT_MASK == _PORT_DNS or ports >> DESTINATION_PORT_SHIFT == _PORT_DNS
+    dns = ports & PORT_MASK == PORT_DNS or ports >> DESTINATION_PORT_SHIFT == PORT_DNS
     if captured > PAYLOAD_READ_MAX and not (dns and line[PROTOCOL] == UDP):
         captured = PAYLOAD_READ_MAX
     if captured == 0:
@@ -294,8 +295,8 @@ def _pass_clock(reader, source, counters):
             step = words_at(reader[STEPS] + kept * STEP_WORDS * 8, STEP_WORDS)
             step[0] = source[NUMBER]
             step[1] = source[FRAME]
-            step[2] = correction(source[LATEST], source[LATEST_STAMP])
-            step[3] = correction(time, source[NEXT_STAMP])
+            step[2] = wrapped_difference(source[LATEST], source[LATEST_STAMP])
+            step[3] = wrapped_difference(time, source[NEXT_STAMP])
             reader[STEP_COUNT] = kept + 1
     source[HAS_LATEST] = 1
     source[LATEST] = time

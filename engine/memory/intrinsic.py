@@ -9,7 +9,7 @@ from collections.abc import Callable
 from llvmlite import ir
 from numba.core.extending import _Intrinsic
 
-I8, I16, I32, I64, I128 = (ir.IntType(bits) for bits in (8, 16, 32, 64, 128))
+I8, I32, I64, I128 = (ir.IntType(bits) for bits in (8, 32, 64, 128))
 F32, F64 = ir.FloatType(), ir.DoubleType()
 
 

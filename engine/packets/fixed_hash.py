@@ -1,7 +1,8 @@
 """The fixed hash: the same in every run and on every machine (SEMANTICS.rst, "Hashes").
 
-It makes identifiers, sketches and filters. It is not keyed: never index a table by it. Kernels take
-and return int64 words; the plain twin takes any integers and returns 0 <= hash < 2**64.
+It makes identifiers, sketches and filters; names are hashed in dns.py. It is not keyed: never index
+a table by it. Kernels take and return int64 words; the plain twin takes any integers and returns
+0 <= hash < 2**64.
 """
 
 from collections.abc import Iterable
@@ -50,19 +51,6 @@ def hash_address(before, version6, high, low):
 def hash_port(before, protocol, port):
     """Return the hash of the words so far and a port, which counts with its protocol."""
     return splitmix(before ^ (protocol << 16 | port))
-
-
-@njit("i8(u1[::1], i8, i8)", cache=True, nogil=True)
-def hash_name(text, begin, size):
-    """Return the hash of a name: `size` bytes at `begin`, in lower case, then its length."""
-    h = 0
-    for at in range(0, size, 8):
-        word = 0
-        for k in range(min(8, size - at)):
-            letter = int(text[begin + at + k])
-            word |= (letter + 32 if 65 <= letter <= 90 else letter) << 8 * k
-        h = splitmix(h ^ word)
-    return splitmix(h ^ size)
 
 
 def plain_hash(words: Iterable[int]) -> int:

@@ -7,7 +7,7 @@ when, windows that double while data flows, delayed acknowledgements, options, r
 import struct
 from dataclasses import dataclass
 
-from engine.capture.synthetic.frames import ACK, FIN, PSH, RST, SYN, Host, Segment, Tape
+from engine.capture.synthetic.frames import ACK, FIN, PSH, SYN, Host, Segment, Tape
 
 CLIENT, SERVER = 0, 1
 _MSS_BYTES = 1_460
@@ -92,12 +92,6 @@ class Conversation:
         self._emit(1 - side, self.now_us, FIN | ACK)
         self._turn(side, 0)
         self._emit(side, self.now_us, ACK)
-        return self
-
-    def reset(self, side: int, after_us: float = 500) -> "Conversation":
-        """Break it off."""
-        self._turn(side, after_us)
-        self._emit(side, self.now_us, RST | ACK)
         return self
 
     def _turn(self, side: int, after_us: float) -> None:

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.capture.offline import PrivateRing, capture
+from engine.capture.offline import PacketRing, capture
 from engine.capture.reader import Reader, Task
 from engine.capture.sources import find_sources
 from engine.config import Config
@@ -42,7 +42,7 @@ class Run:
         self.counters = np.zeros(COUNTERS_MAX, np.int64)
         self.reports: list[tuple[str, dict]] = []
         self.files = find_sources([str(path) for path in paths])
-        ring = PrivateRing(1 << 16)
+        ring = PacketRing(1 << 16)
         self.reader = Reader(
             Task(self.files, Config(), **task),
             [ring],

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from numba import njit
 
 from engine.capture import state
-from engine.capture.clock import correction, judge_stamp
+from engine.capture.clock import judge_stamp
 from engine.layouts import PACKET, STEP
 from engine.memory.options import KERNEL
 from engine.memory.pointers import pointer
+from engine.memory.wide import wrapped_difference
 from tests.property import frames as f
 from tests.unit.capture.files import RAW, SECOND, datagram, pcap, read, times
 
@@ -173,5 +174,5 @@ def test_clock_is_exact_over_all_of_int64(drawn):
         source[state.HAS_LATEST] = 1
         source[state.LATEST] = source[state.PACKET_TIME]
         source[state.LATEST_STAMP] = source[state.NEXT_STAMP]
-        got = correction(int(source[state.LATEST]), int(source[state.LATEST_STAMP]))
+        got = wrapped_difference(source[state.LATEST], source[state.LATEST_STAMP])
         assert (int(got) - definition.correction) % (1 << 64) == 0

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.capture.offline import PrivateRing, capture
+from engine.capture.offline import PacketRing, capture
 from engine.capture.reader import WAITS, Reader, Task
 from engine.capture.sources import find_sources
 from engine.config import Config, with_settings
@@ -156,7 +156,7 @@ class Pipeline:
     def __init__(self, paths: list[str], workers: int, room: int, settings: dict) -> None:
         config = with_settings(Config(), settings)
         files = find_sources(paths)
-        self.rings = [PrivateRing(config.ring.packet_capacity) for _ in range(workers)]
+        self.rings = [PacketRing(config.ring.packet_capacity) for _ in range(workers)]
         self.counters = np.zeros(COUNTERS_MAX, np.int64)
         arena = np.zeros(config.capture.arena_bytes, np.uint8)
         self.reader = Reader(

@@ -36,6 +36,11 @@ def _unsigned_less(left, right):
     return wide.unsigned_less(left, right)
 
 
+@njit
+def _wrapped_difference(left, right):
+    return wide.wrapped_difference(left, right)
+
+
 def signed(value):
     """Return the low 64 bits as an int64."""
     return (value + (1 << 63)) % BITS64 - (1 << 63)
@@ -105,3 +110,12 @@ def test_unsigned_less_compares_as_unsigned(left, right):
     expected = left % BITS64 < right % BITS64
     assert bool(_unsigned_less(left, right)) == expected
     assert wide.unsigned_less(left, right) == expected
+
+
+@given(left=INT64, right=INT64)
+@example(left=-(1 << 63), right=1)
+@example(left=(1 << 63) - 1, right=-1)
+def test_wrapped_difference_is_exact_modulo_64_bits(left, right):
+    expected = signed((left - right) % BITS64)
+    assert _wrapped_difference(left, right) == expected
+    assert wide.wrapped_difference(left, right) == expected

@@ -12,11 +12,9 @@ from hypothesis import strategies as st
 from engine.packets.fixed_hash import (
     TEST_VECTORS,
     hash_address,
-    hash_name,
     hash_port,
     hash_word,
     hash_words,
-    name_words,
     plain_hash,
 )
 
@@ -64,15 +62,3 @@ def test_pair_is_address_then_port_with_its_protocol(version6, high, low, protoc
     h = hash_port(hash_address(0, version6, signed(high), signed(low)), protocol, port)
     words = [6 if version6 else 4, high, low, protocol << 16 | port]
     assert int(h) % 2**64 == plain_hash(words)
-
-
-@given(st.binary(max_size=40), st.integers(0, 5))
-def test_name_hash_is_of_lower_case_words_then_length(name, begin):
-    text = np.frombuffer(bytes(begin) + name + b"rest", np.uint8).copy()
-    assert int(hash_name(text, begin, len(name))) % 2**64 == plain_hash(name_words(name))
-
-
-def test_name_hash_ignores_case():
-    upper = np.frombuffer(b"Example.COM", np.uint8).copy()
-    lower = np.frombuffer(b"example.com", np.uint8).copy()
-    assert hash_name(upper, 0, 11) == hash_name(lower, 0, 11)
