@@ -1,9 +1,9 @@
 """`engine check`: prove a run's accounting, from its written files alone or while it runs.
 
 A finding is *proved*, *wrong*, or *open*: something that these files cannot show, with what would.
-The equations are those of the contract; each is a line of EQUATIONS. A running engine's counters
-are words that move while they are read: equations are exact only at a quiet moment, before that a
-stage may at most be behind the one before it (in flight).
+The equations are those of README.rst, "The accounting"; each is a line of EQUATIONS. A running
+engine's counters are words that move while they are read: equations are exact only at a quiet
+moment, before that a stage may at most be behind the one before it (in flight).
 """
 
 import hashlib

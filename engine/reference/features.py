@@ -1,4 +1,4 @@
-"""The 83 flow features of a part (SEMANTICS.rst, "Numbers"; the contract's features.tsv)."""
+"""The 83 flow features of a part (SEMANTICS.rst, "Numbers"; features/CATALOGUE.rst)."""
 
 import math
 from struct import pack

@@ -1,4 +1,4 @@
-"""Rules for what numba compiles (STYLE: numba), and for who may speak LLVM."""
+"""Rules for what numba compiles (README.rst, "Kernels"), and for who may speak LLVM."""
 
 import ast
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Rules for names (STYLE: words, names)."""
+"""Rules for names (README.rst, "Words" and "Names")."""
 
 import ast
 import re

@@ -1,4 +1,4 @@
-"""Rules for shared words (STYLE: a plain access says why it needs no order) and for the twin.
+"""Rules for shared words (a plain access says why it needs no order) and for the twin.
 
 A word's order is known from its layout. What can be judged is an access through an index that the
 module itself, or one it imports, took from a layout: HEAD = RING.index("head"), then words[HEAD].
