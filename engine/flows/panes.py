@@ -1,9 +1,11 @@
 """The pane list: who had a packet in the pane, in order; what they send when it ends.
 
-Entries are never removed. One whose part has ended since is recognised by its row: a part that
-began with the entry's packet has it as first_reference, a part that did not began before the pane;
-a free row is neither. Sending may stop anywhere for want of room: phase and cursor say where to go
-on.
+An entry stays when its part ends. It is recognised by its row: a part that began with the entry's
+packet has it as first_reference, a part that did not began before the pane; a free row is neither.
+Where more parts have a packet in the pane than there are rows, which takes evictions, the list
+becomes full: then all such entries are dropped. A row has at most one that stays, and the list has
+room for 1/32 more than there are rows, so each dropping pays for at least so many evictions.
+Sending may stop anywhere for want of room: phase and cursor say where to go on.
 """
 
 import numpy as np
@@ -28,17 +30,27 @@ PANE_COUNT = TABLE.index("pane_count")
 PANE_CURSOR = TABLE.index("pane_cursor")
 PANE_PHASE = TABLE.index("pane_phase")
 PANES_AT = TABLE.index("panes_at")
+_ROWS = TABLE.index("rows")
 ENTRY_WORDS = PANE_ENTRY.words
 _OFFSET_SHIFT = PANE_ENTRY.shift("place", "offset")
 _OFFSET_MASK = PANE_ENTRY.mask("place", "offset")
 _BEGAN = 1 << PANE_ENTRY.shift("place", "began")
 _OPEN, _DELTAS, _EARLY = 0, 1, 2
 _PREFETCH_AHEAD = 16
+_SPARE_ENTRIES = 16  # For tables of few rows.
+
+
+@njit(**KERNEL)
+def pane_capacity(rows):
+    """Return how many entries the pane list of a table of that many rows has room for."""
+    return rows + (rows >> 5) + _SPARE_ENTRIES
 
 
 @njit(**KERNEL)
 def enter_pane(table, row, time, reference, began):
     """Append a flow to the pane list with its first packet there."""
+    if table[PANE_COUNT] == pane_capacity(table[_ROWS]):
+        _drop_ended(table)
     count = table[PANE_COUNT]
     entry = shifted(table, table[PANES_AT] + count * ENTRY_WORDS)
     entry[0] = reference
@@ -53,6 +65,26 @@ def _is_current(table, line, reference, began):
     if began:
         return line[places.FIRST_REFERENCE] == reference
     return line[places.START] < table[PANE] * PANE_NS
+
+
+@njit(**KERNEL)
+def _drop_ended(table):
+    """Drop the entries whose parts have ended; the others keep their order."""
+    count, kept = table[PANE_COUNT], 0
+    for index in range(count):
+        if index + _PREFETCH_AHEAD < count:
+            line = row_at(table, _row_of_entry(table, index + _PREFETCH_AHEAD))
+            prefetch(line, places.START)
+            prefetch(line, places.FIRST_REFERENCE)
+        entry = shifted(table, table[PANES_AT] + index * ENTRY_WORDS)
+        reference, place = entry[0], entry[1]
+        line = row_at(table, place & places.REFERENCE_MASK)
+        if _is_current(table, line, reference, place & _BEGAN):
+            target = shifted(table, table[PANES_AT] + kept * ENTRY_WORDS)
+            target[0], target[1] = reference, place
+            kept += 1
+    table[PANE_COUNT] = kept
+    assert kept <= table[_ROWS]
 
 
 @njit(**KERNEL)

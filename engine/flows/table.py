@@ -8,6 +8,7 @@ from engine.config import FLOWS_PER_WORKER_MAX, STEPS_MAX, Config
 from engine.features.flags import increments
 from engine.flows.clock import NO_PANE
 from engine.flows.deadlines import BLOCK_SHIFT, COUNT_NAMES, SCRATCH_WORDS
+from engine.flows.panes import pane_capacity
 from engine.layouts import places
 from engine.layouts.table import ADDRESSES, PANE_ENTRY, STEP_ENTRY, TABLE
 from engine.packets.key import secret_words
@@ -58,7 +59,7 @@ def table_shape(max_flows: int, workers: int) -> TableShape:
         ("rows_at", (rows + 1) * places.ROW_WORDS),
         ("addresses_at", (rows + 1) * ADDRESSES.words),
         ("cold_at", (blocks + 1) * places.BLOCK_WORDS),
-        ("panes_at", rows * PANE_ENTRY.words),
+        ("panes_at", pane_capacity(rows) * PANE_ENTRY.words),
     )
     at, begins = TABLE.words, {}
     for name, words in sizes:
