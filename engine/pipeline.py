@@ -93,7 +93,8 @@ def check(stages: tuple[Stage, ...]) -> None:
 def sizes(config: Config, workers: int, arena: bool) -> dict[str, int]:
     """Return the bytes of each kind of segment of a run, all of its kind together."""
     stages = build(config, workers)
-    found = {"statistics": STATISTICS.size_bytes + len(process_names(workers)) * PROCESS.size_bytes}
+    lines = STATISTICS.size_bytes + len(process_names(workers)) * PROCESS.size_bytes
+    found = {"statistics": SEGMENT.size_bytes + lines}
     for ring in rings_of(stages):
         found[ring.kind] = found.get(ring.kind, 0) + ring.size_bytes
     found["table"] = workers * (SEGMENT.size_bytes + 8 * shape_of(config, workers).words)
