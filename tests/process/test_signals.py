@@ -33,7 +33,10 @@ def cut(tmp_path_factory, some):
     return folder / "out"
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    "way",
+    ["TERM", *(pytest.param(way, marks=pytest.mark.slow) for way in WAYS if way != "TERM")],
+)
 def test_signal_ends_reading_and_every_flow_is_written(way, tmp_path, some, cut):
     out = tmp_path / "out"
     with held_run(tmp_path, some, *WRITING, out) as (run, _):
@@ -51,6 +54,7 @@ def test_signal_ends_reading_and_every_flow_is_written(way, tmp_path, some, cut)
     assert compared.code == 0, compared.out
 
 
+@pytest.mark.slow
 def test_nohup_keeps_a_run_from_ending_with_its_terminal(tmp_path, some):
     with ExitStack() as stack:
         before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # As nohup has it inherited.
@@ -64,6 +68,7 @@ def test_nohup_keeps_a_run_from_ending_with_its_terminal(tmp_path, some):
         assert run.ended().code == 0
 
 
+@pytest.mark.slow
 def test_pipe_that_never_ends_is_left_at_an_interrupt(tmp_path, some):
     reading, writing = os.pipe()
     words = ("-r", "-", "--no-score", "-n", "1", "--digest", "--json")
@@ -81,6 +86,7 @@ def test_pipe_that_never_ends_is_left_at_an_interrupt(tmp_path, some):
     assert value["counters"]["classifier"]["final_packets"] == value["packets"]["accepted"]
 
 
+@pytest.mark.slow
 def test_two_runs_at_once_do_not_touch_each_other(tmp_path, some, capture):
     alone = digest_of("-r", capture, "--no-score", "-n", "2")
     words = ("--no-score", "-n", "2", "--digest", "--json")
@@ -104,6 +110,7 @@ def test_two_runs_at_once_do_not_touch_each_other(tmp_path, some, capture):
     assert ended.value["digest"] == alone
 
 
+@pytest.mark.slow
 def test_standard_input_may_be_a_file_or_a_pipe(capture):
     expected = digest_of("-r", capture, "--no-score", "-n", "1")
     words = ("-r", "-", "--no-score", "-n", "1")
@@ -112,6 +119,7 @@ def test_standard_input_may_be_a_file_or_a_pipe(capture):
     assert digest_of(*words, input=capture.read_bytes()) == expected
 
 
+@pytest.mark.slow
 def test_closed_standard_streams_are_not_taken_for_the_engines_own_files(tmp_path, capture):
     # With descriptors 0 to 2 closed the first files opened would get their numbers.
     script = 'exec "$@" <&- >&- 2>&-'
@@ -126,6 +134,7 @@ def test_closed_standard_streams_are_not_taken_for_the_engines_own_files(tmp_pat
     assert alerts.code == 0
 
 
+@pytest.mark.slow
 def test_spawned_stages_do_the_same(capture):
     words = ("-r", capture, "--no-score", "-n", "2")
     spawned = digest_of(*words, "--set", "process.start=spawn")
