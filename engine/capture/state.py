@@ -62,7 +62,7 @@ SOURCE = Layout(
                 _word("stamp", "ns", "of the packet found"),
                 _word("stamp_bad", "-", "1: it is outside int64"),
                 _word("time_ns", "ns", "corrected time of the packet found"),
-                _word("move", "-", "what it does to the clock: NO_MOVE, REGRESSION, STEP"),
+                _word("move", "-", "what it does to the clock: NO_MOVE, REGRESSION, STEPPED"),
                 _word("next_stamp", "ns", "the stamp that maps to `time_ns` behind it"),
                 _word("frame", "offset", "its first captured byte"),
                 _word("captured", "bytes", "captured length"),

@@ -55,7 +55,7 @@ _ACCEPTED = counter_index("worker", "accepted")
 _LAYERS = counter_index("worker", "layers")
 _CONTROL = counter_index("worker", "control")
 _PAYLOAD_LINES = BYTES_MAX // 64
-_SEE_SIDE, _SEE_OTHER, _SEE_PAUSE, _SEE_PAYLOAD = 1, 2, 4, 8
+_SEE_SIDE, _SEE_OTHER, _SEE_PAUSE = 1, 2, 4
 
 
 @njit(**HOT)

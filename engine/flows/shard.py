@@ -15,7 +15,6 @@ from engine.packets.dns import NAME_BUFFER_BYTES
 from engine.rings.ring import Ring
 
 RECORD_WORDS = RECORD_SLOTS * EVENT_SLOT_WORDS
-RECORD_FLOATS = 2 * RECORD_WORDS
 
 ROWS_AT = TABLE.index("rows_at")
 COLD_AT = TABLE.index("cold_at")

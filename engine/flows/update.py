@@ -42,8 +42,6 @@ from engine.packets.key import DESTINATION_HIGH, SOURCE_HIGH
 AGE_MASK = TABLE.index("age_mask")
 ACTIVE_NS = TABLE.index("active_ns")
 TCP_END = TABLE.index("tcp_end")
-CLOCK = TABLE.index("clock_ns")
-CLOCK_REFERENCE = TABLE.index("clock_reference")
 PACKET_SLOTS_MAX = 2 * RECORD_SLOTS + 1  # A final, a fact, an early record.
 SYN_ACK = places.SYN | places.ACK
 _FLOWS = counter_index("worker", "flows")

@@ -15,6 +15,8 @@ Everything fits in int64: the powers of ten are kept as two halves of 32 bits.
 import numpy as np
 from numba import njit
 
+from engine.recorder.text import put_digits
+
 FLOAT_BYTES_MAX = 24  # The longest text of a float32 here has 20.
 _POWER_MIN, _POWER_MAX = -31, 45
 _LOW32 = (1 << 32) - 1
@@ -78,15 +80,6 @@ def shortest(bits):
     return s + (v > middle or (v == middle and s & 1 == 1)), k
 
 
-@njit("i8(CPointer(u1), i8, i8, i8)", cache=True, nogil=True)
-def _put_digits(out, at, value, count):
-    """Write the last `count` digits of `value` >= 0; return the index behind them."""
-    for place in range(at + count - 1, at - 1, -1):
-        out[place] = 48 + value % 10
-        value //= 10
-    return at + count
-
-
 @njit("i8(CPointer(u1), i8, i8, i8, i8)", cache=True, nogil=True)
 def _put_scientific(out, at, digits, count, exponent):
     """Write d.ddde+-XX; the digits' trailing zeros are left out."""
@@ -100,9 +93,9 @@ def _put_scientific(out, at, digits, count, exponent):
     at += 1
     if count > 1:
         out[at] = 46
-        at = _put_digits(out, at + 1, digits % scale, count - 1)
+        at = put_digits(out, at + 1, digits % scale, count - 1)
     out[at], out[at + 1] = 101, 45 if exponent < 0 else 43
-    return _put_digits(out, at + 2, abs(exponent), 2)
+    return put_digits(out, at + 2, abs(exponent), 2)
 
 
 @njit("i8(CPointer(u1), i8, i8, i8)", cache=True, nogil=True)
@@ -129,8 +122,8 @@ def put_float(out, at, bits, point):
     if not _FIXED_POINT_MIN < place <= _FIXED_POINT_MAX:
         return _put_scientific(out, at, digits, count, place - 1)
     if exponent >= 0:
-        at = _put_digits(out, at, digits, count)
-        at = _put_digits(out, at, 0, exponent)
+        at = put_digits(out, at, digits, count)
+        at = put_digits(out, at, 0, exponent)
         if point:
             out[at], out[at + 1] = 46, 48
             at += 2
@@ -139,6 +132,6 @@ def put_float(out, at, bits, point):
     scale = 1
     for _ in range(min(count, -exponent)):
         scale *= 10
-    at = _put_digits(out, at, digits // scale, max(whole, 1))
+    at = put_digits(out, at, digits // scale, max(whole, 1))
     out[at] = 46
-    return _put_digits(out, at + 1, digits % scale, -exponent)
+    return put_digits(out, at + 1, digits % scale, -exponent)

@@ -19,7 +19,7 @@ _UID_DIGITS = UID_BYTES - 1
 
 @njit("i8(CPointer(u1), i8, i8, i8)", cache=True, nogil=True)
 def put_digits(out, at, value, count):
-    """Write the last `count` decimal digits of `value` >= 0."""
+    """Write the last `count` decimal digits of `value` >= 0; return the index behind them."""
     for place in range(at + count - 1, at - 1, -1):
         out[place] = 48 + value % 10
         value //= 10
