@@ -22,6 +22,7 @@ ENGINE_NAMES = (FEATURES, SCORED)
 PEER_NAMES = (TCPDUMP, SOFTFLOWD, ARGUS, NFSTREAM)
 NAMES = (*ENGINE_NAMES, *PEER_NAMES)
 
+FURTHER_PLACES = ("/usr/local/sbin", "/usr/sbin")  # Where who is not root may have no path to.
 _ENGINE = (sys.executable, "-c", "from engine.cli import main; main()")
 _ROOT = Path(__file__).resolve().parent.parent.parent
 _VERSION = re.compile(r"\d+\.\d+(?:\.\d+)*")
@@ -116,7 +117,7 @@ def find_peers(names: tuple[str, ...], cores: int) -> tuple[list[Program], dict[
 def _installed(name: str) -> Program | str:
     """Return the peer, or why it is left out."""
     command = _COMMANDS[name]
-    places = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin"))
+    places = os.pathsep.join((os.environ.get("PATH", os.defpath), *FURTHER_PLACES))
     path = shutil.which(command[0], path=places)
     if path is None:
         return "not installed"
