@@ -73,7 +73,8 @@ def _drop_ended(table):
     count, kept = table[PANE_COUNT], 0
     for index in range(count):
         if index + _PREFETCH_AHEAD < count:
-            line = row_at(table, _row_of_entry(table, index + _PREFETCH_AHEAD))
+            place = _place_of_entry(table, index + _PREFETCH_AHEAD)
+            line = row_at(table, place & places.REFERENCE_MASK)
             prefetch(line, places.START)
             prefetch(line, places.FIRST_REFERENCE)
         entry = shifted(table, table[PANES_AT] + index * ENTRY_WORDS)
@@ -88,20 +89,27 @@ def _drop_ended(table):
 
 
 @njit(**KERNEL)
-def _foresee(table, index):
-    """Ask for the row of the entry that comes in a while, and for what a nearer one's refers to."""
+def _foresee(table, index, wanted):
+    """Ask for the row of the entry that comes in a while, and for what a nearer one's refers to.
+
+    `wanted`: bits of an entry's place, one of which it must have.
+    """
     count = table[PANE_COUNT]
     if index + _PREFETCH_AHEAD < count:
-        line = row_at(table, _row_of_entry(table, index + _PREFETCH_AHEAD))
-        for word in range(0, places.ROW_WORDS, places.LINE_WORDS):
-            prefetch(line, word)
+        place = _place_of_entry(table, index + _PREFETCH_AHEAD)
+        if place & wanted:
+            line = row_at(table, place & places.REFERENCE_MASK)
+            for word in range(0, places.ROW_WORDS, places.LINE_WORDS):
+                prefetch(line, word)
     if index + _PREFETCH_AHEAD // 2 < count:
-        ask_for_cold(table, row_at(table, _row_of_entry(table, index + _PREFETCH_AHEAD // 2)))
+        place = _place_of_entry(table, index + _PREFETCH_AHEAD // 2)
+        if place & wanted:
+            ask_for_cold(table, row_at(table, place & places.REFERENCE_MASK))
 
 
 @njit(**KERNEL)
-def _row_of_entry(table, index):
-    return table[table[PANES_AT] + index * ENTRY_WORDS + 1] & places.REFERENCE_MASK
+def _place_of_entry(table, index):
+    return table[table[PANES_AT] + index * ENTRY_WORDS + 1]
 
 
 @njit(**KERNEL)
@@ -111,7 +119,7 @@ def _send_deltas(shard):
     count = table[PANE_COUNT]
     begin_ns = table[PANE] * PANE_NS
     for index in range(table[PANE_CURSOR], count):
-        _foresee(table, index)
+        _foresee(table, index, places.REFERENCE_MASK)
         if not has_room(shard, 1):
             table[PANE_CURSOR] = index
             return False
@@ -132,7 +140,7 @@ def _send_early(shard):
     count = table[PANE_COUNT]
     end_ns = (table[PANE] + 1) * PANE_NS
     for index in range(table[PANE_CURSOR], count):
-        _foresee(table, index)
+        _foresee(table, index, _BEGAN)
         entry = shifted(table, table[PANES_AT] + index * ENTRY_WORDS)
         row = entry[1] & places.REFERENCE_MASK
         line = row_at(table, row)
