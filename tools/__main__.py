@@ -3,7 +3,7 @@
 import sys
 
 from tools.check import ROOT, check
-from tools.generated import generate
+from tools.generated import generate, write_measures
 
 USAGE = "usage: python -m tools check|generate"
 
@@ -15,6 +15,8 @@ def main(arguments: list[str]) -> int:
     if arguments == ["generate"]:
         for name in generate(ROOT):
             print(name)
+        if write_measures(ROOT):
+            print("README.rst")
         return 0
     print(USAGE, file=sys.stderr)
     return 2

@@ -1,5 +1,6 @@
 """The files that come from code, and whether they are up to date."""
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +13,10 @@ GENERATED: dict[str, Callable[[], str]] = {
     "engine/LAYOUTS.rst": pages.rst,
     "engine/features/CATALOGUE.rst": catalogue.rst,
 }
+
+
+# In README.rst, before the table of what the shipped model finds.
+MEASURES = ".. The measures of the shipped model; python -m tools generate puts them here.\n\n"
 
 
 def outdated(root: Path) -> Iterator[str]:
@@ -35,3 +40,25 @@ def generate(root: Path) -> list[str]:
     for name in written:
         (root / name).write_text(GENERATED[name](), encoding="utf-8")
     return written
+
+
+def with_measures(text: str) -> str:
+    """Return README.rst with the measures of the shipped model.
+
+    Not among the checks: the model's module loads kernels. A test looks at it.
+    """
+    from engine.classifier.model import DEFAULT_PATH, read
+    from tools.training.report import table_of
+
+    before, marker, rest = text.partition(MEASURES)
+    assert marker, "README.rst has no place for the measures of the model"
+    behind = re.sub(r"\A\.\. list-table::\n(?:\n| .*\n)*", "", rest)
+    return before + marker + table_of(read(DEFAULT_PATH).card) + "\n" + behind
+
+
+def write_measures(root: Path) -> bool:
+    """Bring the measures in README.rst up to date; return whether they were not."""
+    path = root / "README.rst"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(with_measures(text), encoding="utf-8")
+    return text != with_measures(text)
