@@ -2,6 +2,7 @@
 
 import sys
 
+from engine.errors import ModelError
 from tools.check import ROOT, check
 from tools.generated import generate, write_measures
 
@@ -15,8 +16,11 @@ def main(arguments: list[str]) -> int:
     if arguments == ["generate"]:
         for name in generate(ROOT):
             print(name)
-        if write_measures(ROOT):
-            print("README.rst")
+        try:
+            if write_measures(ROOT):
+                print("README.rst")
+        except ModelError as error:  # Of another catalogue, until it is trained anew.
+            print(f"README.rst keeps the measures that stand there: {error}", file=sys.stderr)
         return 0
     print(USAGE, file=sys.stderr)
     return 2
