@@ -1,13 +1,14 @@
 """Score rows, decide alerts, explain them: what the classifier does to a batch of merged records.
 
-    every row        the gate of each kind of attack, a few small trees: a row whose margin lies
-                     below a gate's limit is cleared of that kind
-    what is kept     the kind's forest; its margin and threshold give a score; the row's score is
-                     the largest of its kinds, its label that kind
+    a known vector   has the verdict that it had before (memo.py); what follows is for the others
+    the gates        one for each kind of attack, a few small trees: a row whose margin lies below
+                     a gate's limit is cleared of that kind
+    what is kept     the kind's forest; its margin and limit give a score; the row's score is the
+                     largest of its kinds, its label that kind
     cleared of all   half of the score that the nearest gate gives: below 0.25, without a label
     alerts           the first record of a flow part whose score is at or above the threshold
 
-Scores are comparable between kinds: x = (margin - threshold of the kind) / scale of the kind;
+Scores are comparable between kinds: x = (margin - limit of the kind) / scale of the kind;
 score = 0.5 + 0.5 x / (1 + |x|). The threshold of every kind lies at 0.5, and only additions,
 multiplications and divisions are used: the same bits on every machine.
 """
@@ -17,13 +18,15 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit, typeof, types
 
-from engine.classifier.alerted import contains, insert, remove
+from engine.classifier import memo
+from engine.classifier.alerted import contains, insert, prefetch_home, remove
 from engine.classifier.explain import contributions, name_top
 from engine.classifier.forest import BLOCK, ROW_FLOATS, VECTOR_AT, Forest, margins
 from engine.layouts import FEATURES, ROW, TOP_FEATURES
 from engine.memory.pointers import pointer, shifted
 
 THRESHOLD = np.float32(0.5)
+STRETCH_ROWS = 64  # Vectors alike come together: what a stretch remembers serves the next.
 ORDINARY = 0  # Label of a row that the gate cleared; kinds count from 1.
 
 _HEAD, _REASON_SHIFT = ROW.index("head"), ROW.shift("head", "reason")
@@ -58,6 +61,9 @@ class Work(NamedTuple):
     alerted: np.ndarray  # from alerted.make_set
     members: np.ndarray  # (1,) int64: how many are in it
     key: np.ndarray  # from alerted.make_key
+    memo: np.ndarray  # from memo.make_memo
+    tags: np.ndarray  # (rows,) int64: hashes of the rows' vectors
+    missed: np.ndarray  # (rows,) int64: the rows whose vectors were not known
     picks: np.ndarray  # (rows + BLOCK,) int64
     margins: np.ndarray  # (rows + BLOCK,) float64
     largest: np.ndarray  # (rows,) float64: relative margin of the best kind so far
@@ -72,6 +78,9 @@ def make_work(rows_max: int, places: np.ndarray, key: np.ndarray) -> Work:
         places,
         np.zeros(1, np.int64),
         key,
+        memo.make_memo(),
+        np.zeros(rows_max, np.int64),
+        np.zeros(rows_max, np.int64),
         np.zeros(rows_max + BLOCK, np.int64),
         np.zeros(rows_max + BLOCK, np.float64),
         np.zeros(rows_max, np.float64),
@@ -100,17 +109,56 @@ def _squash(relative):
 
 
 @njit(cache=True)
-def _pass_gate(floats, count, kind, detector, work):
+def _entry(work, tag):
+    """Return the pointer to the memo's entry for vectors with that hash."""
+    place = tag & (len(work.memo) - 1)
+    return shifted(pointer(work.memo.reshape(-1)), place * memo.ENTRY_WORDS)
+
+
+@njit(cache=True)
+def _recall(rows, span, work):
+    """Give rows with known vectors their verdicts; return how many are left, in work.missed."""
+    first_row = pointer(rows.reshape(-1))
+    begin, end = span
+    missed = 0
+    for at in range(begin, end):
+        row = shifted(first_row, at * _ROW_WORDS)
+        if work.members[0] != 0:
+            prefetch_home(work.alerted, work.key, row[_FIRST_REFERENCE])
+        tag = memo.tag_of(row, work.key)
+        work.tags[at] = tag
+        entry = _entry(work, tag)
+        if memo.holds(entry, row, tag):
+            memo.recall(entry, row)
+        else:
+            work.missed[missed] = at
+            missed += 1
+    return missed
+
+
+@njit(cache=True)
+def _remember(rows, missed, work):
+    """Keep the verdicts of the rows in work.missed."""
+    first_row = pointer(rows.reshape(-1))
+    for place in range(missed):
+        at = work.missed[place]
+        tag = work.tags[at]
+        memo.remember(_entry(work, tag), shifted(first_row, at * _ROW_WORDS), tag)
+
+
+@njit(cache=True)
+def _pass_gate(floats, missed, kind, detector, work):
     """Choose the rows that the gate of `kind` keeps: into work.picks; return how many."""
     picks, out = work.picks, work.margins
-    for at in range(count):
-        picks[at] = at
+    for place in range(missed):
+        picks[place] = work.missed[place]
     span = (detector.gate_spans[kind], detector.gate_spans[kind + 1])
-    margins(floats, picks, count, detector.gates, span, out)
+    margins(floats, picks, missed, detector.gates, span, out)
     limit = detector.gate_limits[kind]
     kept = 0
-    for at in range(count):
-        above = out[at] - limit
+    for place in range(missed):
+        at = work.missed[place]
+        above = out[place] - limit
         if above > work.nearest[at]:
             work.nearest[at] = above
         picks[kept] = at
@@ -133,25 +181,24 @@ def _judge_kind(rows, floats, kept, kind, detector, work):
 
 
 @njit(cache=True)
-def _judge(rows, floats, count, detector, work):
-    """Write score, threshold and label into all rows; return how many no gate cleared wholly."""
-    for at in range(count):
+def _judge(rows, floats, missed, detector, work):
+    """Write score, threshold and label into the rows in work.missed."""
+    for place in range(missed):
+        at = work.missed[place]
         rows[at, _VERDICT] = _SCORED | ORDINARY << _LABEL_SHIFT
         work.largest[at] = -np.inf
         work.nearest[at] = -np.inf
     for kind in range(len(detector.limits)):
-        kept = _pass_gate(floats, count, kind, detector, work)
+        kept = _pass_gate(floats, missed, kind, detector, work)
         if kept:
             _judge_kind(rows, floats, kept, kind, detector, work)
-    full = 0
-    for at in range(count):
+    for place in range(missed):
+        at = work.missed[place]
         floats[at, _THRESHOLD] = THRESHOLD
         if rows[at, _VERDICT] >> _LABEL_SHIFT & _LABEL_MASK == ORDINARY:
             floats[at, _SCORE] = 0.5 * _squash(work.nearest[at])
         else:
             floats[at, _SCORE] = _squash(work.largest[at])
-            full += 1
-    return full
 
 
 @njit(cache=True)
@@ -167,33 +214,45 @@ def _had_alert(reference, is_final, work):
 
 
 @njit(cache=True)
-def _explain(row, floats, detector, work):
+def _explain(row, floats, tag, detector, work):
     """Name in an alert's row the features that moved its score most."""
+    entry = _entry(work, tag)
+    is_known = memo.holds(entry, row, tag)
+    if is_known and memo.recall_reasons(entry, row):
+        return
     kind = (row[_VERDICT] >> _LABEL_SHIFT & _LABEL_MASK) - 1
     begin, end = detector.spans[kind], detector.spans[kind + 1]
     weights = pointer(work.weights)
     contributions(shifted(floats, VECTOR_AT), detector.forests, begin, end, weights)
-    row[_VERDICT] |= name_top(weights, pointer(work.top), row, floats) << _TOP_SHIFT
+    named = name_top(weights, pointer(work.top), row, floats) << _TOP_SHIFT
+    row[_VERDICT] |= named
+    if is_known:
+        memo.remember_reasons(entry, row, named)
 
 
 @njit(cache=True)
-def _alert(rows, floats, count, detector, work):
-    """Mark and explain the alerts among the rows, in their order; return how many."""
+def _alert(rows, floats, span, detector, work):
+    """Mark and explain the alerts among the rows, in their order.
+
+    Return how many these are, and how many rows have a label.
+    """
     first_row, first_float = pointer(rows.reshape(-1)), pointer(floats.reshape(-1))
-    alerts = 0
-    for at in range(count):
+    begin, end = span
+    alerts = labelled = 0
+    for at in range(begin, end):
         row = shifted(first_row, at * _ROW_WORDS)
+        labelled += row[_VERDICT] >> _LABEL_SHIFT & _LABEL_MASK != ORDINARY
         reference = row[_FIRST_REFERENCE]
         is_final = row[_HEAD] >> _REASON_SHIFT & _REASON_MASK != 0
         if _had_alert(reference, is_final, work):
             row[_VERDICT] |= _ALERTED
         elif floats[at, _SCORE] >= floats[at, _THRESHOLD]:
-            _explain(row, shifted(first_float, at * ROW_FLOATS), detector, work)
+            _explain(row, shifted(first_float, at * ROW_FLOATS), work.tags[at], detector, work)
             row[_VERDICT] |= _ALERT | _ALERTED
             alerts += 1
             if not is_final:
                 work.members[0] += insert(work.alerted, work.key, reference)
-    return alerts
+    return alerts, labelled
 
 
 _DETECTOR, _WORK = (typeof(example) for example in _example())
@@ -206,5 +265,14 @@ def score(rows, floats, count, detector, work):
 
     `floats` is `rows` seen as float32. Rows come in the order of the merge, each once.
     """
-    full = _judge(rows, floats, count, detector, work)
-    return _alert(rows, floats, count, detector, work), full
+    alerts = labelled = 0
+    for begin in range(0, count, STRETCH_ROWS):
+        span = (begin, min(begin + STRETCH_ROWS, count))
+        missed = _recall(rows, span, work)
+        if missed:
+            _judge(rows, floats, missed, detector, work)
+            _remember(rows, missed, work)
+        found = _alert(rows, floats, span, detector, work)
+        alerts += found[0]
+        labelled += found[1]
+    return alerts, labelled

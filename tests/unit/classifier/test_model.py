@@ -11,10 +11,12 @@ import zipfile
 import msgspec
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine.classifier import model, model_file
+from engine.cli.model import model as command
 from engine.errors import ModelError
 from engine.features import catalogue
 from tests.unit.classifier.models import small_arrays, small_card, write_small
@@ -32,6 +34,7 @@ def refusal(path) -> str:
         model.read(path)
     assert caught.value.exit_code == 2
     assert model.check(path) == [str(caught.value)]
+    assert "\n" not in str(caught.value)
     return str(caught.value)
 
 
@@ -260,3 +263,34 @@ def test_members_damaged_behind_their_checksums_are_refused_or_a_model(path):
         changed = np.frombuffer(bytes(damaged), array.dtype).reshape(array.shape)
         model_file.write_members(path, card, arrays | {name: changed})
         assert isinstance(model.check(path), list)
+
+
+def test_shipped_model_is_small_checks_and_uses_no_initial_window():
+    assert model.check(model.DEFAULT_PATH) == []
+    shown = model.show(model.DEFAULT_PATH)
+    assert shown["bytes"] <= 1_500_000
+    assert {"scan", "flood", "brute force"} <= set(shown["labels"])
+    assert not {"fwd_init_window_bytes", "bwd_init_window_bytes"} & set(shown["features_used"])
+
+
+@pytest.mark.parametrize("arguments", [(), ("--json",)])
+def test_show_prints_what_people_or_programs_read(path, arguments):
+    write_small(path)
+    shown = CliRunner().invoke(command, ["show", str(path), *arguments], catch_exceptions=False)
+    assert shown.exit_code == 0
+    if arguments:
+        assert msgspec.json.decode(shown.stdout) == msgspec.to_builtins(model.show(path))
+        return
+    lines = shown.stdout.splitlines()
+    assert lines[0] == "small 1, 2026-01-01, Apache-2.0"
+    rows = [line.split() for line in lines]
+    assert ["scan", *"0 of 0".split() * 6] in rows
+    assert ["flood", "1", "1", "1", "3", "3"] in rows  # Captures, sources, flows, gate's trees, its.
+
+
+def test_check_exits_with_1_where_something_is_wrong(path):
+    write_small(path)
+    assert CliRunner().invoke(command, ["check", str(path)]).exit_code == 0
+    path.write_bytes(path.read_bytes()[:-1])
+    checked = CliRunner().invoke(command, ["check", str(path)])
+    assert (checked.exit_code, checked.stdout.startswith("wrong: ")) == (1, True)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from engine.classifier import alerted
 from engine.classifier.forest import VECTOR_AT, complete
+from engine.classifier.memo import make_memo
 from engine.classifier.scoring import Detector, make_work, score
 from engine.layouts import FEATURES, IDLE, ROW
 from tests.unit.classifier.builders import packed, plain_margin, random_tree
@@ -151,3 +152,26 @@ def test_margin_at_its_threshold_alerts():
     rows = np.zeros((1, ROW.words), np.int64)
     assert score(rows, rows.view(np.float32), 1, detector, work) == (1, 1)
     assert verdict_of(rows[0]) == (0.5, 0.5, 1, True, True)
+
+
+@given(st.integers(0, 2**32), st.lists(st.integers(0, 5), min_size=1, max_size=80))
+@settings(deadline=None)
+def test_known_vectors_have_the_rows_that_new_ones_have(seed, drawn):
+    draw = random.Random(seed)
+    detector = detector_of(drawn_model(draw))
+    vectors = np.asarray([[draw.choice([0.0, 1.0, -1.0]) for _ in range(142)] for _ in range(6)])
+    vectors[5, 1:] = vectors[4, 1:]  # Two that differ in their first number alone.
+    rows = np.zeros((len(drawn), ROW.words), np.int64)
+    floats = rows.view(np.float32)
+    floats[:, VECTOR_AT : VECTOR_AT + FEATURES] = vectors[drawn]
+    rows[:, ROW.index("head")] = packed(ROW, "head", reason=IDLE)
+    alone = rows.copy()
+    for row in alone.reshape(-1, 1, ROW.words):
+        work = make_work(1, alerted.make_set(8), alerted.make_key((seed, 3)))
+        score(row, row.view(np.float32), 1, detector, work)
+    work = make_work(len(rows), alerted.make_set(8), alerted.make_key((seed, 3)))
+    work = work._replace(memo=make_memo(2))  # So small that vectors push each other out.
+    for _ in range(2):
+        again = rows.copy()
+        score(again, again.view(np.float32), len(again), detector, work)
+        assert again.tobytes() == alone.tobytes()
