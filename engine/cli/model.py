@@ -53,8 +53,11 @@ def _described(card: dict) -> list[str]:
         [
             ("kind", "captures", "sources", "flows", "gate trees", "trees"),
             *(
-                (kind["label"], *(f"{kind[name]:,}" for name in ("captures", "sources", "flows")))
-                + tuple(str(trees[kind["label"]]) for trees in sizes)
+                (
+                    kind["label"],
+                    *(f"{kind[name]:,}" for name in ("captures", "sources", "flows")),
+                    *(str(trees[kind["label"]]) for trees in sizes),
+                )
                 for kind in card["kinds"]
             ),
         ]

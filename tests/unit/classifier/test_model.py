@@ -284,8 +284,8 @@ def test_show_prints_what_people_or_programs_read(path, arguments):
     lines = shown.stdout.splitlines()
     assert lines[0] == "small 1, 2026-01-01, Apache-2.0"
     rows = [line.split() for line in lines]
-    assert ["scan", *"0 of 0".split() * 6] in rows
-    assert ["flood", "1", "1", "1", "3", "3"] in rows  # Captures, sources, flows, gate's trees, its.
+    assert ["scan", *["0", "of", "0"] * 6] in rows
+    assert ["flood", "1", "1", "1", "3", "3"] in rows  # Captures, sources, flows, trees of both.
 
 
 def test_check_exits_with_1_where_something_is_wrong(path):
