@@ -71,10 +71,10 @@ def _grow(records: Records, crossed: Crossed, created: str) -> tuple[bytes, dict
     parts = Parts(records)
     bounds = zip(crossed.limits, crossed.scales, strict=True)
     for detector, bound, found in zip(plan.DETECTORS, bounds, crossed.found, strict=True):
-        booster = train_kind(records, everything >= 0, detector)
-        gate, gate_limit = gate_of(records, everything, detector, (booster, *bound))
-        forests.append(trees_of(booster))
-        gates.append(trees_of(gate))
+        boosters = train_kind(records, everything >= 0, detector)
+        gate, gate_limit = gate_of(records, everything, detector, (boosters, bound[0]))
+        forests.append(trees_of(*boosters))
+        gates.append(trees_of(*gate))
         measured = validation_of(parts, (detector.kind,), found)
         kinds.append(kind_of(records, detector.kind, (gate_limit, *bound), measured))
     trees = [*gates, *forests]

@@ -15,9 +15,9 @@ from tools.training.measure import Parts, limit_of, limits_without
 from tools.training.plan import Detector
 from tools.training.records import POSITIVE, Records
 
-# A gate learns to keep rows from so far below a threshold, in scales: with 0.3 it cleared a fifth
-# of the attacks that its forest would have found in laboratories left out, with 2 none.
-KEPT_BELOW = 2.0
+# A gate learns to keep rows from so far below a limit (margins are logarithms of odds): it is shown
+# what comes near, or it would clear attacks of laboratories left out that their forest would find.
+KEPT_BELOW = 1.2
 CAPTURE_ROWS_MAX = 3_000  # Rows of a capture that the gate learns from.
 SCALE_MIN = 0.25
 
@@ -35,19 +35,19 @@ class Crossed:
 def cross_validate(records: Records, say) -> Crossed:
     """Return limits, scales and findings of plan.DETECTORS; `say` takes lines of progress."""
     fold = folds_of(records)[records.capture]
-    boosters: list[list] = []
+    boosters: list[list[list]] = []
     left_out = np.full((len(plan.DETECTORS), len(records.part)), -np.inf)
     for at, detector in enumerate(plan.DETECTORS):
         boosters.append([])
         for number in range(plan.FOLDS):
-            booster = train_kind(records, fold != number, detector)
-            boosters[-1].append(booster)
+            grown = train_kind(records, fold != number, detector)
+            boosters[-1].append(grown)
             mine = fold == number
-            left_out[at, mine] = margins_of(booster, records.vectors[mine])
+            left_out[at, mine] = margins_of(grown, records.vectors[mine])
         say(f"{detector.kind}: {plan.FOLDS} folds grown")
     parts = Parts(records)
     limits = [
-        limit_of(parts.largest(margins)[parts.ordinary], detector.alarms_per_million)
+        limit_of(parts, parts.largest(margins), detector)
         for detector, margins in zip(plan.DETECTORS, left_out, strict=True)
     ]
     scales = [
@@ -56,9 +56,9 @@ def cross_validate(records: Records, say) -> Crossed:
     ]
     kept = np.zeros(left_out.shape, bool)
     for at, detector in enumerate(plan.DETECTORS):
-        for number, booster in enumerate(boosters[at]):
+        for number, grown in enumerate(boosters[at]):
             seen = np.flatnonzero(fold != number)
-            gate, bound = gate_of(records, seen, detector, (booster, limits[at], scales[at]))
+            gate, bound = gate_of(records, seen, detector, (grown, limits[at]))
             mine = fold == number
             kept[at, mine] = margins_of(gate, records.vectors[mine]) >= bound
     say("gates grown")
@@ -79,25 +79,25 @@ def _found(parts: Parts, left_out: np.ndarray, kept: np.ndarray) -> np.ndarray:
     found = []
     for detector, margins, mine in zip(plan.DETECTORS, left_out, kept, strict=True):
         free = parts.largest(margins)
-        limits = limits_without(parts, free, detector.alarms_per_million)
+        limits = limits_without(parts, free, detector)
         found.append(parts.largest(np.where(mine, margins, -np.inf)) >= limits)
     return np.stack(found)
 
 
 def gate_of(records: Records, seen: np.ndarray, detector: Detector, judge: tuple) -> tuple:
-    """Return (booster, limit) of the gate before a forest, grown on `seen` rows.
+    """Return (boosters, limit) of the gate before a forest, grown on `seen` rows.
 
-    `judge` is the forest with its limit and scale. The gate is taught what it says, not what the
+    `judge` is the forest and its limit. The gate is taught what it says, not what the
     labels say: to keep what comes near the threshold. Its limit clears none of the rows that it
     was shown at or above it.
     """
     seen = _thinned(records, seen)
     vectors = records.vectors[seen]
-    booster, limit, scale = judge
-    relative = (margins_of(booster, vectors) - limit) / scale
-    gate = train_gate(vectors, relative >= -KEPT_BELOW, detector.features)
-    above = margins_of(gate, vectors)[relative >= 0]
-    return gate, float(above.min()) if len(above) else 0.0
+    boosters, limit = judge
+    above = margins_of(boosters, vectors) - limit
+    gate = train_gate(vectors, above >= -KEPT_BELOW, detector.features)
+    kept = margins_of(gate, vectors)[above >= 0]
+    return gate, float(kept.min()) if len(kept) else 0.0
 
 
 def _thinned(records: Records, seen: np.ndarray) -> np.ndarray:

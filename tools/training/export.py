@@ -5,20 +5,22 @@ import numpy as np
 from engine.classifier.forest import Tree, threshold_of
 
 
-def trees_of(booster) -> list[Tree]:
-    """Return the trees of a booster of one output, in order."""
-    return [_tree(tree["tree_structure"]) for tree in booster.dump_model()["tree_info"]]
+def trees_of(*boosters) -> list[Tree]:
+    """Return the trees of boosters of one output, in order; their sum is the boosters' mean."""
+    share = 1.0 / len(boosters)
+    grown = [tree for booster in boosters for tree in booster.dump_model()["tree_info"]]
+    return [_tree(tree["tree_structure"], share) for tree in grown]
 
 
-def _tree(structure: dict) -> Tree:
-    """Return one tree; nodes are numbered as they are met, so that children lie forward."""
+def _tree(structure: dict, share: float) -> Tree:
+    """Return one tree, `share` of its values; nodes are numbered so that children lie forward."""
     features, thresholds, left, right, values = [], [], [], [], []
     leaves = []
 
     def visit(node: dict) -> tuple[int, float, int]:
         """Add a subtree; return its number (~leaf or node), mean of its leaves, training rows."""
         if "leaf_value" in node:
-            leaves.append(float(node["leaf_value"]))
+            leaves.append(float(node["leaf_value"]) * share)
             return ~(len(leaves) - 1), leaves[-1], int(node.get("leaf_count", 1))
         assert node["decision_type"] == "<=", "only numerical comparisons are evaluated"
         assert node["missing_type"] == "None", "train with use_missing=False"

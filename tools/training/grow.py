@@ -40,9 +40,14 @@ def _sums(groups: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return np.bincount(groups, weights=weights)[groups]
 
 
-def train_kind(records: Records, allowed: np.ndarray, detector: Detector):
-    """Return the booster of a kind, trained on the allowed records."""
-    dice = np.random.default_rng(plan.SEED)
+def train_kind(records: Records, allowed: np.ndarray, detector: Detector) -> list:
+    """Return the boosters of a kind, trained on the allowed records; its margin is their mean."""
+    seeds = range(plan.SEED, plan.SEED + detector.forests)
+    return [_train_kind(records, allowed, detector, seed) for seed in seeds]
+
+
+def _train_kind(records: Records, allowed: np.ndarray, detector: Detector, seed: int):
+    dice = np.random.default_rng(seed)
     kinds = records.kinds[records.capture]
     positive = allowed & (records.target == POSITIVE)
     others = positive & ~np.isin(kinds, (detector.kind, *detector.alike, NEITHER))
@@ -59,7 +64,7 @@ def train_kind(records: Records, allowed: np.ndarray, detector: Detector):
     weights = np.concatenate([weights for _, weights in pieces])
     labels = np.zeros(len(vectors), np.int8)
     labels[: len(pieces[0][0])] = 1
-    settings = plan.KIND_SETTINGS | plan.COMMON_SETTINGS
+    settings = plan.KIND_SETTINGS | plan.COMMON_SETTINGS | {"seed": seed}
     return _train(vectors, labels, weights, detector.features, (settings, plan.KIND_TREES))
 
 
@@ -77,11 +82,11 @@ def _piece(
     return vectors, weights * (total / weights.sum())
 
 
-def train_gate(vectors: np.ndarray, kept: np.ndarray, features: list[int]):
-    """Return the booster of the gate: it tells rows to keep (`kept`) from rows to clear."""
+def train_gate(vectors: np.ndarray, kept: np.ndarray, features: list[int]) -> list:
+    """Return the boosters (one) of the gate: it tells rows to keep (`kept`) from rows to clear."""
     weights = np.where(kept, len(kept) / max(kept.sum(), 1), 1.0)
-    settings = plan.GATE_SETTINGS | plan.COMMON_SETTINGS
-    return _train(vectors, kept.astype(np.int8), weights, features, (settings, plan.GATE_TREES))
+    settings = plan.GATE_SETTINGS | plan.COMMON_SETTINGS | {"seed": plan.SEED}
+    return [_train(vectors, kept.astype(np.int8), weights, features, (settings, plan.GATE_TREES))]
 
 
 def _train(
@@ -101,6 +106,7 @@ def _train(
     return lightgbm.train(settings[0], rows, settings[1])
 
 
-def margins_of(booster, vectors: np.ndarray) -> np.ndarray:
-    """Return the raw margins of vectors, float64."""
-    return booster.predict(vectors, raw_score=True, num_threads=1)
+def margins_of(boosters: list, vectors: np.ndarray) -> np.ndarray:
+    """Return the mean of the boosters' raw margins of vectors, float64."""
+    margins = [booster.predict(vectors, raw_score=True, num_threads=1) for booster in boosters]
+    return sum(margins) / len(margins)

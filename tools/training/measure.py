@@ -1,13 +1,15 @@
 """Measure margins of records that a forest was not trained on: thresholds, and what they find.
 
-A part's margin is the largest of its records, a capture's that of its parts. A threshold is set on
-ordinary benign captures; what is reported of a laboratory is measured with a threshold that was set
+A part's margin is the largest of its records. A limit is set on ordinary benign captures and on
+attacks that were left out; what is reported of a laboratory is measured with a limit that was set
 without it.
 """
 
 import numpy as np
 
 from engine.classifier.model import Count, Validation
+from tools.training import plan
+from tools.training.plan import Detector
 from tools.training.records import NEGATIVE, POSITIVE, Records
 
 MILLION = 1_000_000
@@ -33,20 +35,37 @@ class Parts:
         return out
 
 
-def limit_of(margins: np.ndarray, alarms_per_million: int) -> float:
-    """Return the lowest margin that at most so many of these parts reach."""
-    allowed = len(margins) * alarms_per_million // MILLION
-    falling = np.sort(margins)[::-1]
-    return float(np.nextafter(falling[allowed], np.inf))
+def limit_of(
+    parts: Parts, margins: np.ndarray, detector: Detector, without: str | None = None
+) -> float:
+    """Return a detector's limit, set on the parts' margins; not on those of a laboratory left out.
+
+    The lowest margin that at most alarms_per_million of the ordinary parts reach. Where attacks of
+    at least two laboratories are found there, it is raised halfway to where it would cost
+    RECALL_SPENT of them: what comes cheap.
+    """
+    records = parts.records
+    counted = records.laboratories[parts.capture] != without
+    ordinary = np.sort(margins[parts.ordinary & counted])[::-1]
+    allowed = len(ordinary) * detector.alarms_per_million // MILLION
+    limit = float(np.nextafter(ordinary[allowed], np.inf))
+    attacks = counted & (parts.target == POSITIVE)
+    attacks &= (records.kinds[parts.capture] == detector.kind) & (margins >= limit)
+    if len(set(records.laboratories[parts.capture[attacks]])) < 2:
+        return limit
+    found = margins[attacks]
+    weights = 1.0 / np.bincount(parts.capture)[parts.capture[attacks]]
+    falling = np.argsort(-found, kind="stable")
+    kept = np.cumsum(weights[falling]) >= (1 - plan.RECALL_SPENT) * weights.sum()
+    return (limit + float(found[falling][np.argmax(kept)])) / 2
 
 
-def limits_without(parts: Parts, margins: np.ndarray, alarms_per_million: int) -> np.ndarray:
+def limits_without(parts: Parts, margins: np.ndarray, detector: Detector) -> np.ndarray:
     """Return for each part the limit that is set without its laboratory."""
     laboratories = parts.records.laboratories[parts.capture]
     limits = np.zeros(len(margins))
     for name in set(laboratories):
-        others = parts.ordinary & (laboratories != name)
-        limits[laboratories == name] = limit_of(margins[others], alarms_per_million)
+        limits[laboratories == name] = limit_of(parts, margins, detector, without=name)
     return limits
 
 
