@@ -38,7 +38,7 @@ for command in (run, features, check, diff, stats, layout, model, config, shm):
 )
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def bench(arguments: tuple[str, ...]) -> None:
-    """Measure speed and memory, beside other programs that are installed."""
+    """Measure speed and memory, beside other programs."""
     from engine.bench import main as bench_main
 
     sys.exit(bench_main(list(arguments)))

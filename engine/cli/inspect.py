@@ -10,7 +10,10 @@ from engine.cli.options import json_option, write
 @click.group(invoke_without_command=True)
 @click.pass_context
 def features(context: click.Context) -> None:
-    """List the 142 features, or show one with formula, unit, validity and aliases."""
+    """Show the 142 features.
+
+    Each has a formula, a unit, a condition under which it is valid, and names in other programs.
+    """
     if context.invoked_subcommand is None:
         context.invoke(list_features, as_json=False)
 
@@ -42,7 +45,10 @@ run_option = click.option("--run", metavar="NAME", help="Which engine, when seve
 @click.option("--sources", is_flag=True, help="Also compare the sources with their sha256.")
 @run_option
 def check(folder: str | None, sources: bool, run: str | None) -> None:
-    """Prove the accounting of a finished run from its FOLDER, or of the running engine."""
+    """Prove that every packet of a run is accounted for.
+
+    FOLDER: what a finished run wrote; without it the engine that is running here.
+    """
     from engine.check import check_folder, check_live, check_sources, is_wrong, report
     from engine.cli.live import live_run
 
@@ -58,7 +64,10 @@ def check(folder: str | None, sources: bool, run: str | None) -> None:
 @click.argument("a")
 @click.argument("b")
 def diff(a: str, b: str) -> None:
-    """Compare the flow records of two runs; name the first that differs."""
+    """Compare the flow records of two runs.
+
+    A and B: folders that runs have written. The first record that differs is shown field by field.
+    """
     from engine.diff import diff_folders
 
     found = diff_folders(a, b)

@@ -6,10 +6,10 @@ from engine import config
 from engine.recorder.files import write_standard_output
 
 config_option = click.option(
-    "-c", "--config", "config_path", metavar="FILE", help="Configuration, TOML."
+    "-c", "--config", "config_path", metavar="FILE", help="Settings, TOML (engine config dump)."
 )
 set_option = click.option(
-    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override a setting."
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override one setting."
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 

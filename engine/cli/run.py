@@ -10,28 +10,64 @@ from engine.errors import ConfigError
 FLOW_FORMATS = ("csv", "jsonl", "parquet")
 
 
-@click.command()
-@click.option("-r", "sources", multiple=True, metavar="FILE|DIR|-", help="Read captures.")
+EPILOG = """
+\b
+Examples:
+  engine run -r monday.pcap.gz
+  engine run -r captures/ --separate -w out --flows parquet
+  tcpdump -w - | engine run -r - -w out 'tcp and not port 22'
+
+\b
+Without -w alerts go to standard output, a line each. With it: eve.json (alerts,
+and flows with --flows jsonl), flows.csv, flows.parquet, and always run.json,
+from which `engine check DIR` proves that every packet is accounted for.
+
+\b
+INT, TERM: stop reading, write every flow, exit 0. A second INT: leave at once.
+Exit codes: 0 done, also with warnings; 1 failed after the start; 2 usage,
+configuration, missing file; 3 with --strict: damage or loss; 4 a process died;
+130 interrupted twice.
+"""
+
+
+@click.command(epilog=EPILOG)
+@click.option(
+    "-r",
+    "sources",
+    multiple=True,
+    metavar="FILE|DIR|-",
+    help="Read a capture (pcap, pcapng; .gz, .zst, .xz), all below a folder, or standard input. "
+    "Several are merged by time.",
+)
 @click.option("-w", "folder", metavar="DIR", help="Write files into this folder.")
 @click.option("--overwrite", is_flag=True, help="Use the folder even if it is not empty.")
 @config_option
 @set_option
-@click.option("-n", "--workers", type=int, metavar="N", help="Worker processes.")
+@click.option(
+    "-n", "--workers", type=int, metavar="N", help="Worker processes; else cores - 2, at least 1."
+)
 @click.option("--separate", is_flag=True, help="Files one by one, nothing kept between them.")
 @click.option("--no-score", is_flag=True, help="Do not score: no alerts.")
 @click.option(
-    "--flows", "formats", multiple=True, type=click.Choice(FLOW_FORMATS), help="Write flows."
+    "--flows",
+    "formats",
+    multiple=True,
+    type=click.Choice(FLOW_FORMATS),
+    help="Write a record of each flow when it ends (with -w).",
 )
-@click.option("--early", is_flag=True, help="Write early records too, marked.")
+@click.option("--early", is_flag=True, help="Write early records of long flows too, marked.")
 @click.option(
     "--count", "packets_max", type=int, default=0, metavar="N", help="Stop after N packets."
 )
-@click.option("--digest", is_flag=True, help="Compute the digest of all records.")
+@click.option("--digest", is_flag=True, help="Compute the digest of all records (-w: always).")
 @click.option("--strict", is_flag=True, help="Exit 3 if input was damaged or anything was lost.")
 @json_option
 @click.argument("filter_words", nargs=-1, metavar="[FILTER...]")
 def run(**options) -> None:
-    """Read captures; write flows and alerts. FILTER: what to read, as for tcpdump."""
+    """Read captures; write flows and alerts.
+
+    FILTER: which packets to read, as for tcpdump.
+    """
     from engine.supervisor.command import RunOptions, run_command
 
     workers = options.pop("workers")

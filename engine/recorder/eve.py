@@ -97,7 +97,8 @@ def eve_fields(plan: RunPlan) -> dict[str, Field]:
         "eve.model_version": literal(json_content(plan.model_version)),
         "eve.digest": literal(digest().encode()),
         "eve.top": top(
-            tuple(b'{"name":"' + name + b'","value":' for name in names), b',"weight":', b"}", b","
+            tuple(b'{"name":"' + name + b'","value":' for name in names),
+            (b',"weight":', b"}", b","),
         ),
         "eve.features": features(tuple(b'"' + name + b'":' for name in names), False, True),
     }

@@ -186,11 +186,15 @@ def fields(sources: tuple[str, ...], labels: tuple[str, ...], encode: Encoder) -
     return named | _derived() | conditions()
 
 
-def top(prefixes: tuple[bytes, ...], between: bytes, behind: bytes, separator: bytes) -> Field:
-    """Return the field that lists the features which moved the score."""
-    longest = max(map(len, prefixes)) + len(between + behind + separator) + 2 * FLOAT_BYTES_MAX
-    texts = (*prefixes, between, behind, separator)
-    return Field(instructions.TOP, (), TOP_FEATURES * longest, texts)
+def top(
+    prefixes: tuple[bytes, ...], marks: tuple[bytes, bytes, bytes], count: int = TOP_FEATURES
+) -> Field:
+    """Return the field that lists the `count` features which moved the score most.
+
+    `marks` stand between value and weight, behind the weight, and between features.
+    """
+    longest = max(map(len, prefixes)) + len(b"".join(marks)) + 2 * FLOAT_BYTES_MAX
+    return Field(instructions.TOP, (count,), count * longest, (*prefixes, *marks))
 
 
 def features(prefixes: tuple[bytes, ...], every: bool, point: bool) -> Field:

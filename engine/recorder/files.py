@@ -148,10 +148,21 @@ class Stream:
         self._waiting = waiting
         self._poll = select.poll()
         self._poll.register(descriptor, select.POLLOUT)
+        dumb = os.environ.get("TERM", "dumb") == "dumb"
+        self._erase = b"" if dumb or not os.isatty(descriptor) else b"\r\x1b[2K"
 
     def write(self, content) -> None:
-        """Write all of `content`; `bytes` counts what was taken even when OutputError comes."""
-        rest = memoryview(content)
+        """Write all of `content`; `bytes` counts what was taken even when OutputError comes.
+
+        On a terminal the line of the cursor is erased first: it is the supervisor's progress bar,
+        which appears again below.
+        """
+        if content and self._erase:
+            self._put(memoryview(self._erase))
+            self.bytes -= len(self._erase)
+        self._put(memoryview(content))
+
+    def _put(self, rest: memoryview) -> None:
         while rest:
             try:
                 while not self._poll.poll(_POLL_MS):

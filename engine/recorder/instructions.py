@@ -15,7 +15,8 @@ FLOW_ID, UID   from the fixed hash of key and first position
 COMMUNITY_ID   seed
 TCP_FLAGS      both directions', two hexadecimal digits
 SEVERITY       1 to 3 by how far the score is above its threshold
-TOP            the features that moved the score; texts: names, then between, behind, separator
+TOP            count: so many of the features that moved the score; texts: names, then
+               between, behind, separator
 FEATURES       the vector; all, point; texts: names, then separator
 WHEN           negated, kind, word, shift, mask, value: goes on if the field is the value; kind
                CLASS: if the class of the protocol is

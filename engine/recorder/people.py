@@ -5,6 +5,7 @@ from engine.recorder.fields import fields, people_text, top
 from engine.recorder.template import Field
 from engine.rings.plan import RunPlan
 
+TOLD = 3  # Features; the files have all.
 _END = "<?is.version6>[<{0}>]<.><!is.version6><{0}><.><?is.ported>:<{0}_port><.>"
 PEOPLE_ALERT = (
     "<?is.alert><people.time> UTC  <label>  score <score> (threshold <threshold>)  <proto> "
@@ -20,4 +21,4 @@ def people_fields(plan: RunPlan) -> dict[str, Field]:
     """Return what the places of PEOPLE_ALERT stand for in this run."""
     names = tuple(name.encode() + b"=" for name in NAMES)
     named = fields(plan.sources, plan.labels, people_text)
-    return named | {"people.top": top(names, b" (", b")", b", ")}
+    return named | {"people.top": top(names, (b" (", b")", b", "), TOLD)}

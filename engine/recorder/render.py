@@ -145,7 +145,7 @@ def _put_top(machine, op, row, out, at):
     """Write the features that moved the score: name, value, between, weight, behind."""
     behind = op[FIRST] + FEATURE_COUNT + 1
     begun = False
-    for k in range(min((row[_VERDICT] >> _TOP_SHIFT) & _TOP_MASK, TOP_FEATURES)):
+    for k in range(min((row[_VERDICT] >> _TOP_SHIFT) & _TOP_MASK, TOP_FEATURES, op[1])):
         feature = (row[_TOP_NAMES] >> 8 * k) & 0xFF
         if feature >= FEATURE_COUNT:
             continue

@@ -61,7 +61,7 @@ class Shown(Silent):
         columns = (
             TextColumn("{task.description}"),
             BarColumn(),
-            TextColumn("{task.percentage:>3.0f}%"),
+            TextColumn("{task.fields[done]}"),
             TextColumn("{task.fields[counts]}"),
             TimeRemainingColumn(),
         )
@@ -114,8 +114,9 @@ class Shown(Silent):
         done = statistics.process("capture")["progress"]
         if self._task is None:
             self._progress.start()
-            self._task = self._progress.add_task("reading", total=total, counts=counts)
-        self._progress.update(self._task, completed=done, counts=counts)
+            self._task = self._progress.add_task("reading", total=total, done="", counts="")
+        share = f"{100 * done / total:3.0f}%" if total else "  -"
+        self._progress.update(self._task, completed=done, done=share, counts=counts)
         self._progress.refresh()
 
     def close(self) -> None:

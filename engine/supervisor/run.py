@@ -113,7 +113,8 @@ class Supervisor:
 
     def _begin_run(self) -> None:
         self.statistics = self.segments.statistics
-        self.statistics["source_bytes"] = sum(file.bytes for file in self._plan.files)
+        if all(file.bytes or file.mapped for file in self._plan.files):
+            self.statistics["source_bytes"] = sum(file.bytes for file in self._plan.files)
         self.statistics["sources"] = len(self._plan.files)
         if self._interrupts:  # While memory was being reserved.
             self.statistics["stop"] = DRAIN

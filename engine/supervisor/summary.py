@@ -82,7 +82,7 @@ def as_json(plan: RunPlan, outcome: Outcome) -> str:
 
 def as_text(plan: RunPlan, outcome: Outcome) -> str:
     """Return the summary for people."""
-    lines = [*_traffic(outcome), *_trouble(outcome)]
+    lines = [*_traffic(plan, outcome), *_trouble(outcome)]
     if plan.score:
         lines += _alerts(plan, outcome)
     digest = outcome.summary_of("classifier").get("digest")
@@ -93,14 +93,17 @@ def as_text(plan: RunPlan, outcome: Outcome) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _traffic(outcome: Outcome) -> Iterator[str]:
+def _traffic(plan: RunPlan, outcome: Outcome) -> Iterator[str]:
     """Yield what was read, and where it has gone."""
     counts = packets(outcome)
     capture, worker = outcome.counters["capture"], outcome.counters["worker"]
     classifier = outcome.counters["classifier"]
     rate = counts["read"] / outcome.wall_s if outcome.wall_s > 0 else 0.0
+    sources = _count(len(plan.sources), "source")
+    if capture["sources"] < len(plan.sources):
+        sources += f" ({capture['sources']:,} read to the end)"
     yield (
-        f"{counts['read']:,} packets of {_count(capture['sources'], 'source')} in "
+        f"{counts['read']:,} packets of {sources} in "
         f"{outcome.wall_s:.2f} s ({rate:,.0f}/s; {outcome.cpu_s:.2f} s of CPU)"
     )
     refused = sum(counts["refused"].values())
@@ -152,11 +155,11 @@ def _alerts(plan: RunPlan, outcome: Outcome) -> Iterator[str]:
     labels = [plan.labels[kind["label"]] for kind in found]
     width = max(map(len, labels), default=0)
     for label, kind in zip(labels, found, strict=True):
-        begin, end = (_between(kind[end]) for end in ("initiator", "responder"))
-        yield f"    {label:{width}} {kind['alerts']:>9,}  {begin} > {end}"
+        yield f"    {label:{width}} {kind['alerts']:>9,}  from {_ends(kind['initiator'])}"
+        yield f"    {'':{width}} {'':9}  to   {_ends(kind['responder'])}"
 
 
-def _between(ends: dict) -> str:
+def _ends(ends: dict) -> str:
     """Return the addresses at one end of a kind's alerts, the most frequent first."""
     named = ", ".join(
         address if ends["count"] == 1 and ends["all"] else f"{address} ({count:,})"
