@@ -8,14 +8,16 @@ from collections.abc import Callable
 
 import click
 
+from engine import FINGERPRINT
 from engine.bench import machine, programs, workloads
 from engine.bench.memory import memory_record
 from engine.bench.options import BenchOptions, check_names, chosen
-from engine.bench.record import keep, results_folder, shared_facts, speed_record
+from engine.bench.record import fingerprint_now, keep, results_folder, shared_facts, speed_record
 from engine.bench.scaling import scaling_record
 from engine.bench.shown import show
 from engine.bench.speed import Measured, Rounds, measure
 from engine.bench.stages import stages_record
+from engine.errors import ConfigError
 
 KNOWN = (*workloads.NAMES, *programs.NAMES)
 
@@ -38,6 +40,9 @@ def bench_command(options: BenchOptions) -> int:
     if busy > machine.BUSY_SHARE_MAX:
         _say(f"this machine is busy ({busy:.0%} of a core that is measured on): doubt the figures")
     found = _measure(options, cores, say)
+    changed = fingerprint_now() != FINGERPRINT
+    if changed:
+        _say("the engine's sources changed while it was measured: the figures are of no version")
     record = {
         "schema": 1,
         "kind": options.kind,
@@ -46,12 +51,15 @@ def bench_command(options: BenchOptions) -> int:
         "busy_before": round(busy, 3),
         "load_before": round(load_before, 2),
         "load_after": round(os.getloadavg()[0], 2),
+        "sources_changed": changed,
         **found,
     }
     if options.as_json:
         sys.stdout.write(json.dumps(record, indent=2) + "\n")
     else:
         show(record)
+    if folder is not None and changed:
+        raise ConfigError("not kept: the sources changed meanwhile; measure again")
     if folder is not None:
         _say(f"kept as {keep(folder, record)}")
     return 0

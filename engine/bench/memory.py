@@ -3,7 +3,8 @@ holds while it runs.
 
 Resident memory is looked at while the run goes on, so a short peak may be missed. Shared pages
 count in every process that has touched them; `proportional` parts them among those, so that its sum
-is what the machine really gives.
+is what the machine really gives. `files` is the part of that which is page cache: a mapped capture
+and libraries, given back whenever somebody needs it.
 """
 
 import os
@@ -25,7 +26,7 @@ from engine.rings.statistics import Statistics
 
 LOOK_S = 0.02
 BYTES_PER_FLOW_MAX = 384
-KINDS = {"Rss": "resident", "Pss": "proportional", "Anonymous": "own"}
+KINDS = {"Rss": "resident", "Pss": "proportional", "Anonymous": "own", "Pss_File": "files"}
 
 
 def memory_record(options: BenchOptions, cores: list[int], say: Callable[[str], None]) -> dict:

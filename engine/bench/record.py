@@ -1,7 +1,9 @@
 """The result as one JSON object, and the folder where results are kept: added to, never changed."""
 
 import json
+import os
 import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,7 +11,7 @@ from engine import FINGERPRINT, __version__
 from engine.bench.machine import machine
 from engine.bench.measure import as_row
 from engine.bench.options import BenchOptions
-from engine.bench.programs import FEATURES, SCORED
+from engine.bench.programs import FEATURES, SCORED, environment
 from engine.bench.speed import Measured, Result, ratio
 from engine.config import load
 from engine.errors import ConfigError, OutputError
@@ -36,6 +38,15 @@ def commit() -> str | None:
     if not told:
         return None
     return told + ("+" if _git("status", "--porcelain", "--", "engine") else "")
+
+
+def fingerprint_now() -> str:
+    """Return the fingerprint of the sources as they are now, which every run read afresh."""
+    command = [sys.executable, "-c", "import engine; print(engine.FINGERPRINT)"]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, env=os.environ | environment()
+    )
+    return done.stdout.strip()
 
 
 def _git(*words: str) -> str:

@@ -133,8 +133,9 @@ def _show_memory(record: dict) -> None:
             (name, *(_mib(held.get(kind, 0)) for kind in ("resident", "proportional", "own")))
             for name, held in workload["processes"].items()
         ]
-        rows.append(("all at once, at most", "", _mib(workload["proportional_bytes_sum"]), ""))
-        table(workload["title"], ("process, MiB at most", "resident", "its share", "own"), rows)
+        rows.append(("all at once, at most", "", _mib(workload["proportional_bytes_sum"]), "", ""))
+        columns = ("process, MiB at most", "resident", "its share", "own", "page cache")
+        table(workload["title"], columns, rows)
 
 
 def _mib(size: int) -> str:
@@ -153,6 +154,7 @@ def _show_stages(record: dict) -> None:
         table(title, ("mode", "stage", "ns/packet", "min", "max"), rows)
 
 
+_HELD = ("resident", "proportional", "own", "files")
 _SPREAD = ("median", "low", "high")
 _SHOWS = {
     "speed": _show_speed,

@@ -9,7 +9,8 @@ import shutil
 
 import pytest
 
-from engine.bench import main, memory, record, speed, workloads
+from engine import FINGERPRINT
+from engine.bench import command, main, memory, record, speed, workloads
 from engine.bench.options import BenchOptions
 from engine.bench.stages import STAGES, step_all
 from engine.capture.synthetic import many_flows
@@ -130,9 +131,38 @@ def test_results_outside_of_a_checkout_are_refused(monkeypatch, tmp_path):
         record.results_folder()
 
 
+@pytest.mark.compiled
+def test_figures_of_sources_that_changed_meanwhile_are_not_kept(capture, monkeypatch, tmp_path):
+    monkeypatch.setattr(command, "fingerprint_now", lambda: "another")
+    monkeypatch.setattr(command, "results_folder", lambda: tmp_path / "results")
+    with pytest.raises(ConfigError, match="measure again"):
+        main(["--stages", "--capture", capture, "--runs", "1", "--cores", "1", "--save"])
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.compiled
+def test_measured_kernels_are_kept_and_shown(capture, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(command, "fingerprint_now", lambda: FINGERPRINT)
+    monkeypatch.setattr(command, "results_folder", lambda: tmp_path / "results")
+    assert main(["--stages", "--capture", capture, "--runs", "1", "--cores", "1", "--save"]) == 0
+    (path,) = (tmp_path / "results").iterdir()
+    kept = json.loads(path.read_text())
+    (workload,) = kept["workloads"]
+    assert workload["packets"] == PACKETS
+    for stages in workload["modes"].values():
+        assert all(one["low"] <= one["median"] <= one["high"] for one in stages.values())
+    text = capsys.readouterr().out
+    assert f"{PACKETS:,} packets, one process" in text
+
+
+def test_fingerprint_is_that_of_the_engine_that_is_measured():
+    assert record.fingerprint_now() == FINGERPRINT
+
+
 def test_sizes_of_a_process_are_read_in_bytes():
     text = "00400000-7fff ---p 00000000 00:00 0 [rollup]\nRss:  10 kB\nPss:  4 kB\nAnonymous: 2 kB"
-    assert memory.parse_rollup(text) == {"resident": 10240, "proportional": 4096, "own": 2048}
+    expected = {"resident": 10240, "proportional": 4096, "own": 2048}
+    assert memory.parse_rollup(text) == expected
     assert memory.parse_rollup("") == {}
 
 
