@@ -14,6 +14,7 @@ import numpy as np
 from numba import njit
 
 from engine.layouts import FEATURES, ROW, TOP_FEATURES
+from engine.memory.options import HOT
 from engine.memory.pointers import shifted
 from engine.memory.wide import multiply_fold
 
@@ -39,17 +40,17 @@ def make_memo(places: int = PLACES) -> np.ndarray:
     return np.full((places, ENTRY_WORDS), _NO_VECTOR, np.int64)
 
 
-@njit(cache=True)
-def tag_of(row, key):
-    """Return the hash of a row's vector; `row` points to the row's words."""
+@njit(**HOT)
+def tag_of(row, low, high):
+    """Return the hash of a row's vector under a key; `row` points to the row's words."""
     vector = shifted(row, VECTOR)
-    tag = vector[VECTOR_WORDS - 1] ^ key[0]
+    tag = vector[VECTOR_WORDS - 1] ^ low
     for word in range(0, VECTOR_WORDS - 1, 2):
-        tag ^= multiply_fold(vector[word] ^ key[0], vector[word + 1] + word ^ key[1])
-    return multiply_fold(tag ^ key[0], key[1])
+        tag ^= multiply_fold(vector[word] ^ low, vector[word + 1] + word ^ high)
+    return multiply_fold(tag ^ low, high)
 
 
-@njit(cache=True)
+@njit(**HOT)
 def holds(entry, row, tag):
     """Return whether the entry is that of a row's vector, whose hash is `tag`."""
     if entry[_TAG] != tag:
@@ -62,14 +63,14 @@ def holds(entry, row, tag):
     return differing == 0
 
 
-@njit(cache=True)
+@njit(**HOT)
 def recall(entry, row):
     """Give a row the entry's score, threshold and label."""
     row[VERDICT] = entry[_VERDICT]
     row[VERDICT + 1] = entry[_VERDICT + 1]
 
 
-@njit(cache=True)
+@njit(**HOT)
 def remember(entry, row, tag):
     """Make the entry that of a row that has been judged and not explained."""
     entry[_TAG] = tag
@@ -80,7 +81,7 @@ def remember(entry, row, tag):
     entry[_VERDICT + 1] = row[VERDICT + 1]
 
 
-@njit(cache=True)
+@njit(**HOT)
 def recall_reasons(entry, row):
     """Give a row the entry's explanation; return whether it has one."""
     if entry[_EXPLAINED] == 0:
@@ -91,7 +92,7 @@ def recall_reasons(entry, row):
     return True
 
 
-@njit(cache=True)
+@njit(**HOT)
 def remember_reasons(entry, row, count_bits):
     """Keep a row's explanation in the entry of its vector; `count_bits`: as in word verdict."""
     entry[_EXPLAINED] = count_bits

@@ -23,6 +23,7 @@ from engine.classifier.alerted import contains, insert, prefetch_home, remove
 from engine.classifier.explain import contributions, name_top
 from engine.classifier.forest import BLOCK, ROW_FLOATS, VECTOR_AT, Forest, margins
 from engine.layouts import FEATURES, ROW, TOP_FEATURES
+from engine.memory.options import HOT
 from engine.memory.pointers import pointer, shifted
 
 THRESHOLD = np.float32(0.5)
@@ -108,30 +109,33 @@ def _squash(relative):
     return 0.5 + 0.5 * relative / (1.0 + abs(relative))
 
 
-@njit(cache=True)
-def _entry(work, tag):
+@njit(**HOT)
+def _entry(table, mask, tag):
     """Return the pointer to the memo's entry for vectors with that hash."""
-    place = tag & (len(work.memo) - 1)
-    return shifted(pointer(work.memo.reshape(-1)), place * memo.ENTRY_WORDS)
+    return shifted(table, (tag & mask) * memo.ENTRY_WORDS)
 
 
 @njit(cache=True)
 def _recall(rows, span, work):
     """Give rows with known vectors their verdicts; return how many are left, in work.missed."""
-    first_row = pointer(rows.reshape(-1))
+    first_row, table = pointer(rows.reshape(-1)), pointer(work.memo.reshape(-1))
+    tags, left = pointer(work.tags), pointer(work.missed)
+    places, key = work.alerted, work.key
+    mask, low, high = len(work.memo) - 1, key[0], key[1]
     begin, end = span
+    asked = work.members[0] != 0
     missed = 0
     for at in range(begin, end):
         row = shifted(first_row, at * _ROW_WORDS)
-        if work.members[0] != 0:
-            prefetch_home(work.alerted, work.key, row[_FIRST_REFERENCE])
-        tag = memo.tag_of(row, work.key)
-        work.tags[at] = tag
-        entry = _entry(work, tag)
+        if asked:
+            prefetch_home(places, key, row[_FIRST_REFERENCE])
+        tag = memo.tag_of(row, low, high)
+        tags[at] = tag
+        entry = _entry(table, mask, tag)
         if memo.holds(entry, row, tag):
             memo.recall(entry, row)
         else:
-            work.missed[missed] = at
+            left[missed] = at
             missed += 1
     return missed
 
@@ -139,11 +143,13 @@ def _recall(rows, span, work):
 @njit(cache=True)
 def _remember(rows, missed, work):
     """Keep the verdicts of the rows in work.missed."""
-    first_row = pointer(rows.reshape(-1))
+    first_row, table = pointer(rows.reshape(-1)), pointer(work.memo.reshape(-1))
+    tags, left = pointer(work.tags), pointer(work.missed)
+    mask = len(work.memo) - 1
     for place in range(missed):
-        at = work.missed[place]
-        tag = work.tags[at]
-        memo.remember(_entry(work, tag), shifted(first_row, at * _ROW_WORDS), tag)
+        row = shifted(first_row, left[place] * _ROW_WORDS)
+        tag = tags[left[place]]
+        memo.remember(_entry(table, mask, tag), row, tag)
 
 
 @njit(cache=True)
@@ -201,33 +207,22 @@ def _judge(rows, floats, missed, detector, work):
             floats[at, _SCORE] = _squash(work.largest[at])
 
 
-@njit(cache=True)
-def _had_alert(reference, is_final, work):
+@njit(**HOT)
+def _had_alert(places, key, reference, is_final):
     """Return whether an earlier record of the part alerted; a final's part is forgotten."""
-    if work.members[0] == 0:
-        return False
-    if not is_final:
-        return contains(work.alerted, work.key, reference)
-    removed = remove(work.alerted, work.key, reference)
-    work.members[0] -= removed
-    return removed
+    return remove(places, key, reference) if is_final else contains(places, key, reference)
 
 
 @njit(cache=True)
-def _explain(row, floats, tag, detector, work):
-    """Name in an alert's row the features that moved its score most."""
-    entry = _entry(work, tag)
-    is_known = memo.holds(entry, row, tag)
-    if is_known and memo.recall_reasons(entry, row):
-        return
+def _explain(row, floats, detector, work):
+    """Name in an alert's row the features that moved its score most; return the count's bits."""
     kind = (row[_VERDICT] >> _LABEL_SHIFT & _LABEL_MASK) - 1
     begin, end = detector.spans[kind], detector.spans[kind + 1]
     weights = pointer(work.weights)
     contributions(shifted(floats, VECTOR_AT), detector.forests, begin, end, weights)
     named = name_top(weights, pointer(work.top), row, floats) << _TOP_SHIFT
     row[_VERDICT] |= named
-    if is_known:
-        memo.remember_reasons(entry, row, named)
+    return named
 
 
 @njit(cache=True)
@@ -237,21 +232,30 @@ def _alert(rows, floats, span, detector, work):
     Return how many these are, and how many rows have a label.
     """
     first_row, first_float = pointer(rows.reshape(-1)), pointer(floats.reshape(-1))
+    table, tags, mask = pointer(work.memo.reshape(-1)), pointer(work.tags), len(work.memo) - 1
+    places, key = work.alerted, work.key
     begin, end = span
+    members = work.members[0]
     alerts = labelled = 0
     for at in range(begin, end):
-        row = shifted(first_row, at * _ROW_WORDS)
+        row, values = shifted(first_row, at * _ROW_WORDS), shifted(first_float, at * ROW_FLOATS)
         labelled += row[_VERDICT] >> _LABEL_SHIFT & _LABEL_MASK != ORDINARY
         reference = row[_FIRST_REFERENCE]
         is_final = row[_HEAD] >> _REASON_SHIFT & _REASON_MASK != 0
-        if _had_alert(reference, is_final, work):
+        if members and _had_alert(places, key, reference, is_final):
             row[_VERDICT] |= _ALERTED
-        elif floats[at, _SCORE] >= floats[at, _THRESHOLD]:
-            _explain(row, shifted(first_float, at * ROW_FLOATS), work.tags[at], detector, work)
+            members -= is_final
+        elif values[_SCORE] >= values[_THRESHOLD]:
+            entry = _entry(table, mask, tags[at])
+            if not memo.holds(entry, row, tags[at]):
+                _explain(row, values, detector, work)
+            elif not memo.recall_reasons(entry, row):
+                memo.remember_reasons(entry, row, _explain(row, values, detector, work))
             row[_VERDICT] |= _ALERT | _ALERTED
             alerts += 1
             if not is_final:
-                work.members[0] += insert(work.alerted, work.key, reference)
+                members += insert(places, key, reference)
+    work.members[0] = members
     return alerts, labelled
 
 

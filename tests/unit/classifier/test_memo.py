@@ -21,7 +21,7 @@ BITS = st.lists(st.integers(0, 2**31 - 1), min_size=FEATURES, max_size=FEATURES)
 @njit
 def tag_of(row, key):
     """Return a row's tag; rows and entries are arrays here, pointers in the engine."""
-    return memo.tag_of(pointer(row), key)
+    return memo.tag_of(pointer(row), key[0], key[1])
 
 
 @njit
