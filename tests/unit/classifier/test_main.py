@@ -226,6 +226,27 @@ def test_main_reports_and_leaves_the_rings_when_its_workers_are_done(model_path)
     assert report["summary"]["digest"] == outcome(model_path, digest=True)[1]["digest"]
 
 
+def test_counters_are_whole_before_the_row_ring_is_left(model_path, monkeypatch):
+    seen = []
+    leave = Ring.detach
+
+    def look_and_leave(ring: Ring, side: str) -> None:
+        if side == "producer":
+            seen.append(run.statistics.process("classifier").values())
+        leave(ring, side)
+
+    monkeypatch.setattr(Ring, "detach", look_and_leave)
+    reader, writer = os.pipe()
+    with Run(model_path) as run:
+        run.work()
+        main(run.plan, 0, Reporter(writer, "classifier"))
+        assert seen == [run.statistics.process("classifier").values()]
+        assert seen[0]["finals"] == PARTS
+        assert seen[0]["rows"] == run.rows.used
+    os.close(writer)
+    os.close(reader)
+
+
 def test_model_that_cannot_be_used_ends_the_run(tmp_path):
     with Run(tmp_path / "absent.model") as run, pytest.raises(ModelError, match="absent"):
         run.classifier()
