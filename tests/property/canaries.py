@@ -14,11 +14,15 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
+MACHINES_MAX = 100  # Walks of the table's machine.
 DRAWN_MAX = 600  # Random runs of 20 actions, then of 60, in turn.
 
 
 class Canary(NamedTuple):
-    """A bug: in which module which text becomes which. `by` finds it: drawn, or a directed run."""
+    """A bug: in which module which text becomes which.
+
+    `by` finds it: drawn runs, the machine of the table (tests/unit/flows), or a directed run.
+    """
 
     module: str
     right: str
@@ -29,6 +33,7 @@ class Canary(NamedTuple):
 _FIRE, _DEADLINES, _COUNT = "engine.flows.clock", "engine.flows.deadlines", "engine.flows.count"
 _UPDATE, _EMIT, _PANES = "engine.flows.update", "engine.flows.emit", "engine.flows.panes"
 _ACTIVITY, _MARKS = "engine.features.activity", "engine.flows.marks"
+_SLOTS, _POOLS = "engine.flows.slots", "engine.flows.pools"
 _PAYLOAD, _SPILL = "engine.flows.payload", "engine.flows.spill"
 
 CANARIES = {
@@ -116,6 +121,48 @@ CANARIES = {
     "server name unread": Canary(
         "engine.packets.greetings", "_SERVER_NAME = 22, 1, 0", "_SERVER_NAME = 22, 1, 9"
     ),
+    # The table: what no event shows until much later.
+    "index not closed behind a row": Canary(
+        _SLOTS, "from_home >= from_gap", "from_home < 0", "table"
+    ),
+    "index not closed around its end": Canary(
+        _SLOTS, "from_home += slots", "from_home += 0", "table"
+    ),
+    "blocks lost by a split": Canary(
+        _UPDATE, "give_cold_blocks(table, line)\n    _begin_row", "_begin_row", "table"
+    ),
+    "blocks given twice": Canary(
+        _POOLS, "line[places.COLD_FLOW] = 0", "line[places.RUN] = 0", "table"
+    ),
+    "second spill block lost": Canary(
+        _POOLS, "_give_block(table, block_at(table, block)[places.SPILL_MORE])", "pass", "table"
+    ),
+    "block given as it was": Canary(_POOLS, "range(1, places.BLOCK_WORDS)", "range(2, 3)", "table"),
+    "free row keeps its start": Canary(
+        _POOLS, "line[places.START] = places.TIME_MAX", "pass", "table"
+    ),
+    "names counted twice": Canary(
+        _DEADLINES, "table[counts + before] -= 1", "table[counts + before] -= 0", "table"
+    ),
+    "evicts from the latest pane": Canary(
+        _DEADLINES,
+        "range(1, AHEAD_MAX + 1):\n                ahead_name",
+        "range(AHEAD_MAX, 0, -1):\n                ahead_name",
+        "table",
+    ),
+    "row left changing": Canary(
+        _UPDATE,
+        "        _note_tcp(table, row, line, packet)\n    mark_settled(line)",
+        "        _note_tcp(table, row, line, packet)",
+        "table",
+    ),
+    "room for one record": Canary(_UPDATE, "2 * RECORD_SLOTS + 1 ", "1 ", "table"),
+    "pane list keeps what was sent": Canary(
+        _PANES, "    table[PANE_COUNT] = 0\n    table[PANE_PHASE]", "    table[PANE_PHASE]", "table"
+    ),
+    "due list unsorted": Canary(
+        _DEADLINES, "    sort_entries(table, due, kept,", "    sort_entries(table, due, 0,", "table"
+    ),
 }
 
 
@@ -152,6 +199,8 @@ def first_difference(by: str) -> str | None:
     from tests.property.side_by_side import Way, assert_engine_equals_twin
     from tests.property.strategies import random_run
 
+    if by == "table":
+        return _break_table()
     with tempfile.TemporaryDirectory() as folder:
         for number in range(DRAWN_MAX if by == "drawn" else 1):
             size = (20, 20, 60)[number % 3]
@@ -161,6 +210,29 @@ def first_difference(by: str) -> str | None:
             except Exception as error:  # A kernel may also fail on what it should not have met.
                 what = str(error).split("\n")[0].partition(": ")[2] or type(error).__name__
                 return f"{by}, {number + 1}: {what[:80]}" if by == "drawn" else f"{by}: {what[:80]}"
+    return None
+
+
+def _break_table() -> str | None:
+    """Let the machine of the table run, without shrinking what it finds."""
+    from hypothesis import HealthCheck, Phase, settings
+    from hypothesis.stateful import run_state_machine_as_test
+
+    from tests.unit.flows.test_table import TableMachine
+
+    chosen = settings(
+        max_examples=MACHINES_MAX,
+        phases=[Phase.generate],
+        derandomize=True,
+        database=None,
+        deadline=None,
+        report_multiple_bugs=False,
+        suppress_health_check=list(HealthCheck),
+    )
+    try:
+        run_state_machine_as_test(TableMachine, settings=chosen)
+    except Exception as error:
+        return f"table: {str(error).partition(chr(10))[0][:80] or type(error).__name__}"
     return None
 
 
