@@ -193,7 +193,9 @@ READER = Layout(
         Line(
             "capture",
             (
-                _word("sent", "records", "records of the packet found that are sent already"),
+                _word(
+                    "sent", "records", "of the packet found, sent already; of an end: workers told"
+                ),
                 _word("newest_time", "ns", "newest position that workers may be told"),
                 _word("newest_reference", "-", "its frame reference"),
                 _word("has_newest", "-", "1 once there is one"),

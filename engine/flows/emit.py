@@ -65,6 +65,14 @@ VALID_LOW = RECORD_EVENT.index("valid_low")
 FWD_PACKETS = RECORD_EVENT.index("fwd_packets")
 FEATURES_AT = 2 * RECORD_EVENT.index("features_0")
 assert RECORD_EVENT.index("valid_high") == VALID_LOW + 1 == FWD_PACKETS - 1
+# Written below by their places behind the first.
+for _names in (
+    "time_ns first_ns last_ns start_ns end_ns first_reference",
+    "fwd_packets bwd_packets fwd_total_bytes bwd_total_bytes fwd_data_packets bwd_data_packets",
+    "fwd_bytes bwd_bytes fwd_payload bwd_payload squares packets data_rst impossible",
+):
+    _places = [RECORD_EVENT.index(_name) for _name in _names.split()]
+    assert _places == list(range(_places[0], _places[0] + len(_places))), _names
 
 # VLAN 12, version 1, mark 1, protocol 8 bits stand in an event's key as in a row's.
 _REST = ((1 << 22) - 1) << 32
