@@ -15,7 +15,8 @@ GENERATED: dict[str, Callable[[], str]] = {
 }
 
 
-# In README.rst, before the table of what the shipped model finds.
+# Where the table of what the shipped model finds stands, and what stands before it.
+MEASURED = ("README.rst", "tools/training/README.rst")
 MEASURES = ".. The measures of the shipped model; python -m tools generate puts them here.\n\n"
 
 
@@ -43,7 +44,7 @@ def generate(root: Path) -> list[str]:
 
 
 def with_measures(text: str) -> str:
-    """Return README.rst with the measures of the shipped model.
+    """Return the text of one of MEASURED with the measures of the shipped model.
 
     Not among the checks: the model's module loads kernels. A test looks at it.
     """
@@ -51,14 +52,17 @@ def with_measures(text: str) -> str:
     from tools.training.report import table_of
 
     before, marker, rest = text.partition(MEASURES)
-    assert marker, "README.rst has no place for the measures of the model"
+    assert marker, "there is no place for the measures of the model"
     behind = re.sub(r"\A\.\. list-table::\n(?:\n| .*\n)*", "", rest)
     return before + marker + table_of(read(DEFAULT_PATH).card) + "\n" + behind
 
 
 def write_measures(root: Path) -> bool:
-    """Bring the measures in README.rst up to date; return whether they were not."""
-    path = root / "README.rst"
-    text = path.read_text(encoding="utf-8")
-    path.write_text(with_measures(text), encoding="utf-8")
-    return text != with_measures(text)
+    """Bring the measures in MEASURED up to date; return whether they were not."""
+    outdated_any = False
+    for name in MEASURED:
+        text = (root / name).read_text(encoding="utf-8")
+        changed = with_measures(text)
+        (root / name).write_text(changed, encoding="utf-8")
+        outdated_any |= text != changed
+    return outdated_any

@@ -41,7 +41,7 @@ def main() -> int:
         records = read_records(arguments.captures, output, captures)
     say(f"{len(records.part):,} records of {len(captures):,} captures")
     crossed = cross_validate(records, say)
-    content = _grow(records, crossed, arguments.created)
+    content = grow_model(records, crossed, arguments.created)
     say("forests grown on everything")
     model_file.write_members(arguments.output, *content)
     findings = check(arguments.output)
@@ -64,7 +64,7 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _grow(records: Records, crossed: Crossed, created: str) -> tuple[bytes, dict]:
+def grow_model(records: Records, crossed: Crossed, created: str) -> tuple[bytes, dict]:
     """Return the model file's card and arrays: forests grown on all records."""
     everything = np.arange(len(records.part))
     forests, gates, kinds = [], [], []
