@@ -6,6 +6,7 @@ twice.
 """
 
 import os
+import signal
 import sys
 
 import click
@@ -20,6 +21,7 @@ from engine.errors import EngineError
 from engine.recorder.escape import shown_text
 
 BROKEN_PIPE = 1
+INTERRUPTED = 130
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -41,12 +43,15 @@ def bench(arguments: tuple[str, ...]) -> None:
     """Measure speed and memory, beside other programs."""
     from engine.bench import main as bench_main
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # It has files to remove.
     sys.exit(bench_main(list(arguments)))
 
 
 def main() -> None:
     """Run a verb; faults of the world become one line and their exit code."""
     _open_standard_streams()
+    if signal.getsignal(signal.SIGINT) == signal.default_int_handler:
+        signal.signal(signal.SIGINT, _leave)
     try:
         engine(prog_name="engine", standalone_mode=False)
     except EngineError as error:
@@ -55,12 +60,20 @@ def main() -> None:
     except click.exceptions.Exit as exit_:
         sys.exit(exit_.exit_code)
     except click.Abort:
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
     except BrokenPipeError:
         sys.exit(BROKEN_PIPE)  # Whoever read our output has gone: nobody is there to be told.
+
+
+def _leave(number: int, frame) -> None:
+    """End at an interrupt, where no run has begun: there is nothing to undo.
+
+    Raised amid the compiling of a kernel, a KeyboardInterrupt comes out as some other error.
+    """
+    os._exit(INTERRUPTED)
 
 
 def _open_standard_streams() -> None:

@@ -68,7 +68,7 @@ def run(**options) -> None:
 
     FILTER: which packets to read, as for tcpdump.
     """
-    from engine.supervisor.command import RunOptions, run_command
+    from engine.supervisor.compiled import COMPILING, are_compiled
 
     workers = options.pop("workers")
     settings = options.pop("settings")
@@ -83,5 +83,9 @@ def run(**options) -> None:
         raise ConfigError("--early adds early records to flow outputs: give --flows too")
     if options["formats"] and options["folder"] is None:
         raise ConfigError("--flows writes files: name a folder with -w DIR")
+    if not are_compiled():
+        print(COMPILING, file=sys.stderr, flush=True)
+    from engine.supervisor.command import RunOptions, run_command  # Compiles what it imports.
+
     words = " ".join(options.pop("filter_words"))
     sys.exit(run_command(loaded, RunOptions(filter_words=words, **options)))

@@ -95,8 +95,10 @@ def run_command(config: Config, options: RunOptions) -> int:
         outcome.exit_code = STRICT
     if options.as_json:
         write_standard_output(as_json(plan, outcome))
-    elif outcome.counters["capture"]["read"] or not outcome.errors:
+    elif outcome.counters["capture"]["read"] or outcome.exit_code == 0:
         sys.stderr.write(as_text(plan, outcome))
+    elif not outcome.errors:
+        show_error("interrupted before anything was read")
     for error in outcome.errors[:ERRORS_SHOWN]:
         show_error(error)
     return outcome.exit_code

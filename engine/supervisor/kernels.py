@@ -10,11 +10,11 @@ import time
 import traceback
 from collections.abc import Callable
 
-import llvmlite.binding
 import numba
 
-from engine import CACHE_HOME, FINGERPRINT
+from engine import CACHE_HOME
 from engine.errors import ProcessError
+from engine.supervisor.compiled import are_compiled, mark_path
 from engine.supervisor.entry import die_with
 
 
@@ -49,16 +49,6 @@ _LOADERS = {
 }
 
 
-def _mark_path() -> str:
-    machine = llvmlite.binding.get_host_cpu_name()
-    return str(CACHE_HOME / f"compiled-{FINGERPRINT}-{numba.__version__}-{machine}")
-
-
-def are_compiled() -> bool:
-    """Return whether the kernels of these sources are in the cache."""
-    return numba.config.DISABLE_JIT or os.path.exists(_mark_path())
-
-
 def _compile_side_by_side() -> None:
     children = {}
     parent = os.getpid()
@@ -91,6 +81,6 @@ def load_kernels(say: Callable[[], None]) -> float:
     if not numba.config.DISABLE_JIT:
         for old in CACHE_HOME.glob("compiled-*"):
             old.unlink(missing_ok=True)
-        with open(_mark_path(), "wb"):
+        with open(mark_path(), "wb"):
             pass
     return time.monotonic() - begin

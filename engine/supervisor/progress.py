@@ -15,7 +15,6 @@ from engine.events import REPORTS
 from engine.recorder.escape import shown_text
 from engine.rings.statistics import Statistics
 
-COMPILING = "first run of this version: compiling kernels, about a minute, once"
 REFRESH_S = 0.2
 PLAIN_S = 10.0
 NO_CAPTURE = "no_capture"  # How the reason of such damage begins.
@@ -28,11 +27,7 @@ def is_no_capture(report: dict) -> bool:
 
 
 class Silent:
-    """Shows errors, and why nothing happens for a while."""
-
-    def compiling(self) -> None:
-        """Say that kernels are being compiled."""
-        print(COMPILING, file=sys.stderr, flush=True)
+    """Shows nothing but errors."""
 
     def report(self, report: dict) -> None:
         """A stage has reported something."""
@@ -69,10 +64,6 @@ class Shown(Silent):
 
     def _say(self, text: str) -> None:
         self._console.print(text, markup=False)
-
-    def compiling(self) -> None:
-        """Say that kernels are being compiled."""
-        self._say(COMPILING)
 
     def report(self, report: dict) -> None:
         """Say what is damaged, as long as it is few; files that are no captures are summed up."""

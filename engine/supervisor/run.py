@@ -130,8 +130,11 @@ class Supervisor:
         if self.statistics.stop == RUN and not self._is_compiling:
             self.statistics["stop"] = DRAIN
         elif number == signal.SIGINT or self._is_compiling:
-            self.statistics["stop"] = LEAVE
-            self._outcome.exit_code = INTERRUPTED
+            self._leave_at_once()
+
+    def _leave_at_once(self) -> None:
+        self.statistics["stop"] = LEAVE
+        self._outcome.exit_code = INTERRUPTED
 
     @property
     def _is_compiling(self) -> bool:
@@ -171,7 +174,8 @@ class Supervisor:
 
     def _note_compiling(self) -> None:
         self._outcome.compiled = True
-        self._observer.compiling()
+        if self._interrupts:
+            self._leave_at_once()
 
     def _bury(self, name: str, pid: int, status: int) -> None:
         """Take note that a stage's process has ended; it is a failure unless it was done."""

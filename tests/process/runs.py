@@ -185,8 +185,12 @@ class LiveRun:
         before: tuple[str, ...] = (),
         stdin=subprocess.DEVNULL,
         err=None,
+        extra: dict[str, str] | None = None,
     ) -> None:
-        """`before` stands in front of the command; `err` takes standard error, else a file."""
+        """`before` stands in front of the command; `err` takes standard error, else a file.
+
+        `extra` is added to the environment.
+        """
         self._mark = secrets.token_hex(8)
         self._out, self._err = folder / f"{self._mark}.out", folder / f"{self._mark}.err"
         with open(self._out, "wb") as out, open(self._err, "wb") as own_err:
@@ -195,7 +199,7 @@ class LiveRun:
                 stdin=stdin,
                 stdout=out,
                 stderr=own_err if err is None else err,
-                env=environment(**{MARK: self._mark}),
+                env=environment(**{MARK: self._mark}, **(extra or {})),
                 start_new_session=True,
             )
 

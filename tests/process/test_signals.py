@@ -69,6 +69,24 @@ def test_nohup_keeps_a_run_from_ending_with_its_terminal(tmp_path, some):
 
 
 @pytest.mark.slow
+@pytest.mark.compiled
+def test_interrupt_does_not_wait_for_kernels_to_be_compiled(tmp_path, capture):
+    cache = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    for _ in range(2):  # What the first has compiled is not compiled again.
+        with live_run(tmp_path, "-r", capture, "--no-score", "-n", "1", extra=cache) as run:
+            run.until("it says so", lambda: "compiling kernels, about a minute" in run.err)
+            run.send(signal.SIGINT)
+            assert run.ended().code == 130
+            assert "Traceback" not in run.err
+    with live_run(tmp_path, "-r", capture, "--no-score", "-n", "1", extra=cache) as run:
+        names = run.until("it has segments", lambda: {found.name for found in run.segments})
+        run.send(signal.SIGINT)
+        ended = run.ended()
+    assert ended.complaint(130) == "interrupted before anything was read"
+    assert not names & {found.name for found in find_segments()}
+
+
+@pytest.mark.slow
 def test_pipe_that_never_ends_is_left_at_an_interrupt(tmp_path, some):
     reading, writing = os.pipe()
     words = ("-r", "-", "--no-score", "-n", "1", "--digest", "--json")
