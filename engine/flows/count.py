@@ -19,6 +19,7 @@ from engine.layouts import PACKET, places
 from engine.layouts.table import TABLE
 from engine.memory.options import HOT, KERNEL
 from engine.memory.pointers import shifted
+from engine.memory.wide import wrapped_sum
 from engine.packets.key import PROTOCOL_MASK, PROTOCOL_SHIFT
 
 AGE_MASK = TABLE.index("age_mask")
@@ -243,11 +244,11 @@ def count_in_direction(table, line, packet):
             line[places.SECOND] = offset
     else:
         add_gap(shifted(direction, places.SIDE_LAST), offset, table[AGE_MASK])
-    packets += 1 + (np.int64(packet.payload > 0) << 32)
+    packets = wrapped_sum(packets, 1 + (np.int64(packet.payload > 0) << 32))
     if packets & PAIR_TOPS:
         packets = spill_pair(table, line, side, packets, places.SPILL_PACKETS)
     direction[places.PACKETS] = packets
-    octets = direction[places.BYTES] + packet.length + (packet.payload << 32)
+    octets = wrapped_sum(direction[places.BYTES], packet.length + (packet.payload << 32))
     if octets & PAIR_TOPS:
         octets = spill_pair(table, line, side, octets, places.SPILL_BYTES)
     direction[places.BYTES] = octets

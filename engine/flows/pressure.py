@@ -17,6 +17,7 @@ from engine.flows.spill import IMPOSSIBLE_TOP, PAIR_TOPS
 from engine.layouts import places
 from engine.layouts.table import TABLE
 from engine.memory.options import HOT, KERNEL
+from engine.memory.wide import wrapped_sum
 
 AGE_MASK = TABLE.index("age_mask")
 CONSTANTS_AT = TABLE.index("constants_at")
@@ -71,8 +72,9 @@ def _blocks_needed(table, line, packet):
 def _spills_needed(table, line, packet):
     """Return how many spill blocks the packet's direction can take, at most."""
     direction = direction_line(line, packet.side)
-    tops = (direction[places.PACKETS] + 1 + (1 << 32)) & PAIR_TOPS
-    tops |= (direction[places.BYTES] + packet.length + (packet.payload << 32)) & PAIR_TOPS
+    tops = wrapped_sum(direction[places.PACKETS], 1 + (1 << 32)) & PAIR_TOPS
+    octets = packet.length + (packet.payload << 32)
+    tops |= wrapped_sum(direction[places.BYTES], octets) & PAIR_TOPS
     impossible = (direction[places.LENGTHS] >> places.IMPOSSIBLE_SHIFT) & places.IMPOSSIBLE_MASK
     tops |= (impossible + 1) & IMPOSSIBLE_TOP
     if packet.tcp:

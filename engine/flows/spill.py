@@ -11,6 +11,7 @@ from engine.features.flags import MASKS, RARE, SHIFTS
 from engine.flows.pools import spill_block, spill_flags_block
 from engine.layouts import places
 from engine.memory.options import KERNEL
+from engine.memory.wide import wrapped_difference, wrapped_sum
 
 PAIR_TOPS = (1 << 31) - (1 << 63)  # The top bits of two 32-bit counters in a word.
 SPILLED = (1 << 31) - 1  # At least 1 stays: 0 packets means that a direction had none.
@@ -24,7 +25,7 @@ def spill_pair(table, line, side, word, first):
     for half in range(2):
         if (word >> (31 + 32 * half)) & 1:
             block[first + half] += SPILLED
-            word -= np.int64(SPILLED) << 32 * half
+            word = wrapped_difference(word, np.int64(SPILLED) << 32 * half)
     return word
 
 
@@ -45,7 +46,7 @@ def spill_flags(table, line, side, word):
 @njit(**KERNEL)
 def count_impossible(table, line, side, direction):
     """Count a packet with impossible flags in its direction line."""
-    lengths = direction[places.LENGTHS] + (1 << places.IMPOSSIBLE_SHIFT)
+    lengths = wrapped_sum(direction[places.LENGTHS], 1 << places.IMPOSSIBLE_SHIFT)
     if (lengths >> places.IMPOSSIBLE_SHIFT) & IMPOSSIBLE_TOP:
         spill_block(table, line, side)[places.SPILL_IMPOSSIBLE] += IMPOSSIBLE_TOP
         lengths ^= -(IMPOSSIBLE_TOP << places.IMPOSSIBLE_SHIFT)  # The word's top bit.

@@ -119,3 +119,22 @@ def wrapped_difference(typingctx, left, right):
         return builder.sub(args[0], args[1])
 
     return types.int64(types.int64, types.int64), codegen
+
+
+def _wrapped_sum_twin(left, right):
+    """Return left + right modulo 2**64.
+
+    numba promises LLVM that `+` does not overflow: whether a packed word's top bit has risen could
+    then be asked of the word before the sum.
+    """
+    return signed(int(left) + int(right))
+
+
+@twinned(_wrapped_sum_twin)
+def wrapped_sum(typingctx, left, right):
+    """Define the addition."""
+
+    def codegen(context, builder, signature, args):
+        return builder.add(args[0], args[1])
+
+    return types.int64(types.int64, types.int64), codegen

@@ -23,6 +23,7 @@ from engine.worker.main import Worker
 from tests.property.compare import engine_row
 
 TCP, UDP = 6, 17
+AT_ONCE = 512  # Records given to the worker before it steps.
 HOST = 0x0A000001
 _FILES = (SourceFile("none", mapped=False, bytes=1),)
 
@@ -136,10 +137,11 @@ class Shard:
         return events
 
     def send(self, *records: np.ndarray) -> list[dict]:
-        """Publish records; step until they are taken; return what came of them."""
+        """Publish records, many at once; step until they are taken; return what came of them."""
         events = []
-        for record in records:
-            self.put(record)
+        for begin in range(0, len(records), AT_ONCE):
+            for record in records[begin : begin + AT_ONCE]:
+                self.put(record)
             while spsc.peek(self.packets.header)[1]:
                 self.step()
                 events += self.take()

@@ -41,6 +41,21 @@ def _wrapped_difference(left, right):
     return wide.wrapped_difference(left, right)
 
 
+@njit
+def _wrapped_sum(left, right):
+    return wide.wrapped_sum(left, right)
+
+
+@njit
+def _top_bit_rises(words, step):
+    """Return whether the sum has its top bit set, where the word before it has not."""
+    total = wide.wrapped_sum(words[0], step)
+    if total >> 63 & 1:
+        words[1] = total
+        return True
+    return False
+
+
 def signed(value):
     """Return the low 64 bits as an int64."""
     return (value + (1 << 63)) % BITS64 - (1 << 63)
@@ -119,3 +134,19 @@ def test_wrapped_difference_is_exact_modulo_64_bits(left, right):
     expected = signed((left - right) % BITS64)
     assert _wrapped_difference(left, right) == expected
     assert wide.wrapped_difference(left, right) == expected
+
+
+@given(left=INT64, right=INT64)
+@example(left=(1 << 63) - 1, right=1)
+@example(left=-(1 << 63), right=-1)
+def test_wrapped_sum_is_exact_modulo_64_bits(left, right):
+    expected = signed((left + right) % BITS64)
+    assert _wrapped_sum(left, right) == expected
+    assert wide.wrapped_sum(left, right) == expected
+
+
+@given(below=st.integers(0, (1 << 54) - 1))
+def test_top_bit_of_a_wrapped_sum_is_seen_when_it_rises(below):
+    words = np.array([511 << 54 | below, 0], np.int64)
+    assert _top_bit_rises(words, 1 << 54)
+    assert words[1] == -(1 << 63) + below
