@@ -68,6 +68,12 @@ def test_attack_is_found_in_most_of_its_flows(outcome, kind):
     assert _by_kind(outcome.alerts)[kind] > _by_kind(outcome.flows)[kind] / 2
 
 
+@pytest.mark.parametrize("kind", FOUND)
+def test_attack_is_called_what_it_is(outcome, kind):
+    labels = {event["ml"]["label"] for event in outcome.alerts if _truth(event).kind == kind}
+    assert labels == {kind}
+
+
 def test_each_flow_alerts_at_most_once(outcome):
     alerted = collections.Counter(event["ml"]["uid"] for event in outcome.alerts)
     assert set(alerted.values()) == {1}
@@ -81,6 +87,12 @@ def test_alerts_are_at_their_threshold_and_say_why(outcome):
         weights = [abs(top["weight"]) for top in quantities["top_features"]]
         assert 1 <= len(weights) <= 8
         assert weights == sorted(weights, reverse=True)
+
+
+def test_flows_say_that_they_had_an_alert(outcome):
+    alerted = {event["ml"]["uid"] for event in outcome.alerts}
+    for event in outcome.flows:
+        assert event["flow"]["alerted"] is (event["ml"]["uid"] in alerted)
 
 
 def test_every_alert_and_flow_that_was_counted_was_written(outcome):

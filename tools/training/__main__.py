@@ -69,14 +69,13 @@ def grow_model(records: Records, crossed: Crossed, created: str) -> tuple[bytes,
     everything = np.arange(len(records.part))
     forests, gates, kinds = [], [], []
     parts = Parts(records)
-    bounds = zip(crossed.limits, crossed.scales, strict=True)
-    for detector, bound, found in zip(plan.DETECTORS, bounds, crossed.found, strict=True):
+    for detector, limit, found in zip(plan.DETECTORS, crossed.limits, crossed.found, strict=True):
         boosters = train_kind(records, everything >= 0, detector)
-        gate, gate_limit = gate_of(records, everything, detector, (boosters, bound[0]))
+        gate, gate_limit = gate_of(records, everything, detector, (boosters, limit))
         forests.append(trees_of(*boosters))
         gates.append(trees_of(*gate))
         measured = validation_of(parts, (detector.kind,), found)
-        kinds.append(kind_of(records, detector.kind, (gate_limit, *bound), measured))
+        kinds.append(kind_of(records, detector.kind, (gate_limit, limit, plan.SCALE), measured))
     trees = [*gates, *forests]
     names = tuple(detector.kind for detector in plan.DETECTORS)
     together = validation_of(parts, names, crossed.found.any(axis=0))

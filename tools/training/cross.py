@@ -13,13 +13,12 @@ from tools.training.folds import folds_of
 from tools.training.grow import margins_of, train_gate, train_kind
 from tools.training.measure import Parts, limit_of, limits_without
 from tools.training.plan import Detector
-from tools.training.records import POSITIVE, Records
+from tools.training.records import Records
 
 # A gate learns to keep rows from so far below a limit (margins are logarithms of odds): it is shown
 # what comes near, or it would clear attacks of laboratories left out that their forest would find.
 KEPT_BELOW = 1.2
 CAPTURE_ROWS_MAX = 3_000  # Rows of a capture that the gate learns from.
-SCALE_MIN = 0.25
 
 
 @dataclass(slots=True)
@@ -27,13 +26,12 @@ class Crossed:
     """What cross-validation found. `found` is by detector and part, gate included."""
 
     limits: list[float]
-    scales: list[float]
     found: np.ndarray  # (detectors, parts) bool
     cleared: float  # Part of the ordinary records that the gates cleared of all kinds.
 
 
 def cross_validate(records: Records, say) -> Crossed:
-    """Return limits, scales and findings of plan.DETECTORS; `say` takes lines of progress."""
+    """Return limits and findings of plan.DETECTORS; `say` takes lines of progress."""
     fold = folds_of(records)[records.capture]
     boosters: list[list[list]] = []
     left_out = np.full((len(plan.DETECTORS), len(records.part)), -np.inf)
@@ -50,10 +48,6 @@ def cross_validate(records: Records, say) -> Crossed:
         limit_of(parts, parts.largest(margins), detector)
         for detector, margins in zip(plan.DETECTORS, left_out, strict=True)
     ]
-    scales = [
-        _scale(records, detector.kind, margins, limit)
-        for detector, margins, limit in zip(plan.DETECTORS, left_out, limits, strict=True)
-    ]
     kept = np.zeros(left_out.shape, bool)
     for at, detector in enumerate(plan.DETECTORS):
         for number, grown in enumerate(boosters[at]):
@@ -64,14 +58,7 @@ def cross_validate(records: Records, say) -> Crossed:
     say("gates grown")
     found = _found(parts, left_out, kept)
     ordinary = records.of_captures(lambda capture: capture.is_ordinary)
-    return Crossed(limits, scales, found, float(1 - kept[:, ordinary].any(axis=0).mean()))
-
-
-def _scale(records: Records, kind: str, margins: np.ndarray, limit: float) -> float:
-    """Return how far attacks that are found lie above the limit: the median of their rows."""
-    mine = (records.kinds[records.capture] == kind) & (records.target == POSITIVE)
-    above = margins[mine & (margins >= limit)] - limit
-    return max(SCALE_MIN, float(np.median(above))) if len(above) else SCALE_MIN
+    return Crossed(limits, found, float(1 - kept[:, ordinary].any(axis=0).mean()))
 
 
 def _found(parts: Parts, left_out: np.ndarray, kept: np.ndarray) -> np.ndarray:

@@ -66,6 +66,10 @@ DETECTORS = (
 # A limit is raised halfway to where it would cost this part of what it finds (measure.py).
 RECALL_SPENT = 0.05
 
+# Unit of margins in scores (scoring.py). Logarithms of odds, weighed alike in every kind: one unit
+# for all, or a kind whose attacks lie far above its limit would lose its flows to another's label.
+SCALE = 1.0
+
 KIND_TREES = 24
 KIND_SETTINGS = {
     "objective": "binary",
