@@ -22,7 +22,7 @@ from pathlib import Path
 
 from engine.bench.measure import Spread, Watched, run_watched, spread
 from engine.bench.programs import Program, environment
-from engine.bench.workloads import FOLDER, LeftOutError, Workload, first_packet, warm
+from engine.bench.workloads import FOLDER, OUT_PREFIX, LeftOutError, Workload, first_packet, warm
 from engine.errors import ProcessError
 
 LIMIT_S = 1800.0
@@ -174,7 +174,7 @@ class Rounds:
     def _note(self, program: Program, path: Path, readings: dict[str, list[Reading]]) -> None:
         """Run a program once and keep the reading; leave the program out if it fails."""
         FOLDER.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix="out-", dir=FOLDER))
+        folder = Path(tempfile.mkdtemp(prefix=OUT_PREFIX, dir=FOLDER))
         try:
             command = program.fill(path, folder)
             further = environment() if program.is_engine else None

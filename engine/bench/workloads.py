@@ -26,6 +26,7 @@ MIX, MANY, BIG, LIVE, CAPTURE = "mix", "many", "big", "live", "capture"
 NAMES = (MIX, MANY, BIG)
 MIX_PACKETS, MANY_PACKETS, BIG_PACKETS = 1_000_000, 2_000_000, 2_000_000
 QUICK_DIVISOR = 10
+OUT_PREFIX = "out-"  # Folders that runs write into.
 _MAKER = "make_workload.py"
 _PACKET_BYTES = {
     MIX: 300,
@@ -234,6 +235,8 @@ def clean() -> tuple[int, int]:
         size += path.stat().st_size
         files += 1
         path.unlink(missing_ok=True)
+    for folder in FOLDER.glob(OUT_PREFIX + "*"):
+        shutil.rmtree(folder, ignore_errors=True)  # A measurement was killed.
     with contextlib.suppress(OSError):
         FOLDER.rmdir()
     return files, size
