@@ -37,6 +37,7 @@ from engine.layouts import RECORD_SLOTS, places
 from engine.layouts.records import ACTIVE, CLASS_PACKET, ENDED, EVICTED
 from engine.layouts.table import TABLE
 from engine.memory.options import HOT, KERNEL
+from engine.memory.wide import unsigned_less, wrapped_difference
 from engine.packets.key import DESTINATION_HIGH, SOURCE_HIGH
 
 AGE_MASK = TABLE.index("age_mask")
@@ -64,13 +65,13 @@ def is_syn(packet):
 @njit(**HOT)
 def _fate_of_part(table, line, packet):
     """Return the reason for which the packet ends the part it found, or CONTINUES."""
-    age = packet.time - line[places.START]
+    age = wrapped_difference(packet.time, line[places.START])  # Below 0: 2**63 and more.
     if line[places.FLOW_KEY] & places.ENDED:
-        if is_syn(packet):
+        if is_syn(packet) or age < 0:
             return ENDED
         if age > table[AGE_MASK] and table[AGE_MASK] == places.OFFSET_MASK:
             return ENDED
-    elif age > table[ACTIVE_NS]:
+    elif unsigned_less(table[ACTIVE_NS], age):
         return ACTIVE
     return EVICTED if must_end(table, line, packet) else CONTINUES
 

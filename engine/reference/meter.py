@@ -37,6 +37,7 @@ from engine.reference.payload import dns_message
 
 MINUTE_NS = 60 * 10**9
 DNS_PORT = 53
+OFF_NS = (1 << 63) - 1  # An active timeout that is off: what a clock of 64 bits can tell apart.
 EARLY_PACKETS = frozenset(8**k for k in range(1, 21))
 
 
@@ -109,10 +110,9 @@ class Meter:
         """Return the reason for which this packet ends the part it meets; None: it joins it."""
         age = time - flow.part.first[0]
         if flow.ended:
-            too_old = age >= WIDE_AGE_NS and not self._config.wide
+            too_old = age >= (OFF_NS + 1 if self._config.wide else WIDE_AGE_NS)
             return ENDED if is_syn(layer) or too_old else None
-        active_timeout = self._config.flow.active_timeout
-        return ACTIVE if active_timeout and age > active_timeout else None
+        return ACTIVE if age > (self._config.flow.active_timeout or OFF_NS) else None
 
     def _begin(self, flow: Flow, position: Position, continued: bool) -> None:
         self.counters["parts"] += 1

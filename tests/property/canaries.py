@@ -42,13 +42,19 @@ CANARIES = {
     "subflow at 1 s": Canary(_COUNT, "gap > SUBFLOW_T", "gap >= SUBFLOW_T"),
     "bulk over at 1 s": Canary(_COUNT, "since > BULK_GAP_NS", "since >= BULK_GAP_NS"),
     "early record after 60 s": Canary(_COUNT, "offset >= EARLY_AGE", "offset > EARLY_AGE"),
-    "split at active timeout": Canary(_UPDATE, "age > table[ACTIVE", "age >= table[ACTIVE"),
+    "split at active timeout": Canary(_UPDATE, "ACTIVE_NS], age)", "ACTIVE_NS], age + 1)"),
     "deadline fires at its time": Canary(_FIRE, "deadline >= now:", "deadline > now:"),
     "pane ends behind its time": Canary(
         _FIRE, "min(deadline, end - 1) + 1", "min(deadline, end) + 1"
     ),
     "ended at 2^44 ns": Canary(
         _UPDATE, "age > table[AGE_MASK] and", "age - 1 > table[AGE_MASK] and", "ended, 2^44 ns"
+    ),
+    "age beyond 2^63 ns": Canary(
+        _UPDATE,
+        "unsigned_less(table[ACTIVE_NS], age)",
+        "age > table[ACTIVE_NS]",
+        "2^63 ns, timeouts off",
     ),
     "stop at the pane's begin": Canary(
         "engine.flows.stop", "(last_time // PANE_NS + 1)", "-(-last_time // PANE_NS)"

@@ -111,6 +111,18 @@ def clock_far_ahead(years: int, **changed: object) -> RunInput:
     return run_of(packets(), **changed)
 
 
+def whole_clock(first: int, last: int, **changed: object) -> RunInput:
+    """One flow at both ends of what the clock can tell, and some beside it."""
+
+    def packets():
+        for time in (first, first + 5, last, last + 1):
+            yield time - START, segment(f.ACK)
+            for port in range(81, 90):
+                yield time - START, segment(f.RST, back=True, port=port)
+
+    return run_of(packets(), flow_active_timeout="off", **changed)
+
+
 DIRECTED: dict[str, Callable[[], RunInput]] = {
     "ended, below 2^44 ns": lambda: ended_for_hours(WIDE_AGE_NS - 1),
     "ended, 2^44 ns": lambda: ended_for_hours(WIDE_AGE_NS),
@@ -130,5 +142,15 @@ DIRECTED: dict[str, Callable[[], RunInput]] = {
         50, flow_idle_timeout="off", flow_active_timeout="off"
     ),
     "fifty years, idle timeout of one": lambda: clock_far_ahead(50, flow_idle_timeout="8760 h"),
+    "whole clock": lambda: whole_clock(-(1 << 63), (1 << 63) - (1 << 60) - 1),
+    "whole clock, timeouts off": lambda: whole_clock(
+        -(1 << 63), (1 << 63) - (1 << 60) - 1, flow_idle_timeout="off"
+    ),
+    "2^63 - 1 ns, timeouts off": lambda: whole_clock(
+        -(1 << 62), (1 << 62) - 1, flow_idle_timeout="off", flow_tcp_end=False
+    ),
+    "2^63 ns, timeouts off": lambda: whole_clock(
+        -(1 << 62), 1 << 62, flow_idle_timeout="off", flow_tcp_end=False
+    ),
     "a year, idle timeout of one": lambda: clock_far_ahead(1, flow_idle_timeout="8760 h"),
 }
