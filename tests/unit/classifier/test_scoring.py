@@ -154,6 +154,21 @@ def test_margin_at_its_threshold_alerts():
     assert verdict_of(rows[0]) == (0.5, 0.5, 1, True, True)
 
 
+def test_part_alerts_once_however_many_records_it_has():
+    trees = [random_tree(random.Random(1), 1)]
+    trees[0].leaves[:] = 0.25
+    detector = detector_of(Plain([trees], [trees], [0.25], [0.25], [1.0]))
+    work = make_work(9, alerted.make_set(8), alerted.make_key((1, 3)))
+    rows = np.zeros((9, ROW.words), np.int64)
+    rows[:, ROW.index("first_reference")] = [1, 1, 1, 2, 1, 2, 1, 2, 1]
+    rows[6:8, ROW.index("head")] = packed(ROW, "head", reason=IDLE)
+    assert score(rows, rows.view(np.float32), 9, detector, work) == (3, 9)
+    verdicts = [verdict_of(row)[3:] for row in rows]
+    first, later = (True, True), (False, True)  # (alert, alerted)
+    assert verdicts == [first, later, later, first, later, later, later, later, first]
+    assert work.members.tolist() == [1]  # The last row's part, which has not ended.
+
+
 @given(st.integers(0, 2**32), st.lists(st.integers(0, 5), min_size=1, max_size=80))
 @settings(deadline=None)
 def test_known_vectors_have_the_rows_that_new_ones_have(seed, drawn):
