@@ -18,6 +18,7 @@ from engine.recorder.run_json import (
     write_run_json,
 )
 from engine.rings.plan import RunPlan, new_run_name
+from engine.supervisor.open_files import allow_open_files
 from engine.supervisor.progress import Shown, Silent, show_error
 from engine.supervisor.run import INTERRUPTED, Outcome, Supervisor
 from engine.supervisor.summary import as_json, as_text, is_lossy
@@ -83,6 +84,7 @@ def make_plan(config: Config, options: RunOptions) -> RunPlan:
 def run_command(config: Config, options: RunOptions) -> int:
     """Run and return the exit code."""
     plan = make_plan(config, options)
+    allow_open_files(plan)
     if plan.folder is not None:
         prepare_folder(plan.folder, options.overwrite)
     observer = Silent() if options.as_json else Shown()

@@ -18,7 +18,7 @@ import signal
 import time
 from dataclasses import dataclass, field
 
-from engine.errors import ProcessError
+from engine.errors import ProcessError, SegmentError
 from engine.layouts import DONE, DRAIN, LEAVE, RUN, RUNNING
 from engine.pipeline import Segments
 from engine.recorder.run_json import Process, process_facts
@@ -91,7 +91,7 @@ class Supervisor:
         before = self._take_signals()  # First of all: from here on none may end us by itself.
         try:
             find_segments(remove_stale=True)
-            self.segments = Segments(self._plan, self._arena)
+            self.segments = self._make_segments()
             try:
                 self._begin_run()
                 self._watch()
@@ -103,6 +103,12 @@ class Supervisor:
             for number, action in before.items():
                 signal.signal(number, action)
         return self._outcome
+
+    def _make_segments(self) -> Segments:
+        try:
+            return Segments(self._plan, self._arena)
+        except OSError as error:
+            raise SegmentError(f"cannot make shared memory: {error}") from None
 
     def _take_signals(self) -> dict:
         """Have the signals that end a run come to us; a HUP that nohup turned off stays off."""

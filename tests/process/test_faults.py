@@ -10,7 +10,7 @@ import random
 import pytest
 
 from tests.process.conftest import SOME
-from tests.process.runs import Fifo, held_run, live_run, run_engine
+from tests.process.runs import Fifo, first_packets, held_run, live_run, run_engine
 
 READ = ("--no-score", "-n", "1")
 
@@ -227,3 +227,25 @@ def test_damaged_run_folder_is_told_and_no_traceback(tmp_path, capture):
     assert "Traceback" not in checked.err
     (out / "run.json").write_bytes(b"{}")
     assert "Traceback" not in run_engine("check", out).err
+
+
+def limited(hard: int, soft: int) -> tuple[str, ...]:
+    """Return what to put before a command for it to have these limits of open files."""
+    return ("prlimit", f"--nofile={soft}:{hard}")
+
+
+@pytest.mark.slow
+def test_captures_beyond_the_usual_limit_of_open_files_are_all_read(tmp_path, some):
+    folder = tmp_path / "many"
+    folder.mkdir()
+    content = first_packets(some, 3)
+    for number in range(200):
+        (folder / f"{number}.pcap").write_bytes(content)
+    words = ("run", "-r", folder, *READ)
+    ended = run_engine(*words, before=limited(hard=1024, soft=128))
+    assert ended.code == 0, ended.err
+    assert "600 packets of 200 sources in " in ended.err
+    assert "damaged" not in ended.err
+    complaint = run_engine(*words, before=limited(hard=256, soft=256)).complaint(2)
+    assert complaint.startswith("200 sources merged by 1 workers need 312 open files, 256 are ")
+    assert run_engine(*words, "--separate", before=limited(hard=256, soft=128)).code == 0
