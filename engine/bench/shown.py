@@ -53,7 +53,8 @@ def table(title: str, columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> 
     made = Table(box=shape, pad_edge=False)
     for number, column in enumerate(columns):
         words = column in ("stage", "by stage")
-        made.add_column(column, justify="right" if number and not words else "left", no_wrap=True)
+        justify = "right" if number and not words else "left"
+        made.add_column(column, justify=justify, no_wrap=number > 0, overflow="fold")
     for row in rows:
         made.add_row(*row)
     if terminal:
