@@ -166,6 +166,9 @@ CANARIES = {
     "pane list keeps what was sent": Canary(
         _PANES, "    table[PANE_COUNT] = 0\n    table[PANE_PHASE]", "    table[PANE_PHASE]", "table"
     ),
+    "pane list beyond its place": Canary(
+        _PANES, "        _drop_ended(table)", "        pass", "table"
+    ),
     "due list unsorted": Canary(
         _DEADLINES, "    sort_entries(table, due, kept,", "    sort_entries(table, due, 0,", "table"
     ),
