@@ -148,11 +148,6 @@ class Look:
     totals: dict[str, dict[str, int]]
     lines: dict[str, dict[str, int]]  # Of each process.
 
-    @property
-    def worker(self) -> dict[str, int]:
-        """Return the counters of all workers."""
-        return self.totals["worker"]
-
     def pid(self, name: str) -> int:
         """Return the pid of a process; that of the zygote is its child's parent."""
         if name == "zygote":
@@ -242,14 +237,18 @@ class LiveRun:
         return self.until(what, looked)
 
     def has_read(self, count: int) -> "Look":
-        """Wait until `count` packets are read, and the workers have taken all they are to."""
-        return self.sees(
-            f"{count} packets are read",
-            lambda look: (
-                look.totals["capture"]["read"] == count
-                and look.totals["capture"]["published"] == look.worker["accepted"]
-            ),
-        )
+        """Wait until `count` packets are read, and what they have caused is done."""
+
+        def is_quiet(look: Look) -> bool:
+            stages = ("capture", "worker", "classifier")
+            capture, worker, merged = (look.totals[stage] for stage in stages)
+            return (
+                capture["read"] == count
+                and capture["published"] == worker["accepted"]
+                and worker["early"] == merged["early"]
+            )
+
+        return self.sees(f"{count} packets are read", is_quiet)
 
     def pids(self) -> set[int]:
         """Return every process of the run that still lives."""
