@@ -36,6 +36,9 @@ def _cache_home() -> Path:
 
 FINGERPRINT = _fingerprint()
 CACHE_HOME = _cache_home()
+# Read by OpenBLAS when numpy loads it. The engine calls none of it: its threads would cost 0.2 s of
+# CPU time at the start, and a zygote that forks must have none.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # Read by numba when it is imported, later. A cached kernel is one of its module's sources and of
 # all that they import, not of its own file alone: that is what the locator is for.
 os.environ["NUMBA_CACHE_DIR"] = str(CACHE_HOME / "kernels")

@@ -15,7 +15,7 @@ Why the smallest head may be taken
   4. The result does not depend on when who published what: the next event is the smallest of those
      not yet taken, or none is taken at all.
 Why it cannot wait for ever: an empty lane's watermark moves whenever its worker takes a packet or a
-tick, and capture sends ticks whenever it waits (DESIGN of capture); after a source's end under
+tick, and capture sends ticks whenever it waits (capture/publish.py); after a source's end under
 --separate and at the end of the run watermarks are beyond every key of the source, of the run.
 """
 

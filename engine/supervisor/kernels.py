@@ -5,6 +5,7 @@ is missing, each stage's kernels are compiled in a process of its own, side by s
 loaded here.
 """
 
+import contextlib
 import os
 import time
 import traceback
@@ -16,6 +17,8 @@ from engine import CACHE_HOME
 from engine.errors import ProcessError
 from engine.supervisor.compiled import are_compiled, mark_path
 from engine.supervisor.entry import die_with
+
+_MARKS_KEPT = 16
 
 
 def _load_capture() -> None:
@@ -70,6 +73,16 @@ def _compile_side_by_side() -> None:
             raise ProcessError(f"the kernels of {stage} could not be compiled")
 
 
+def _drop_old_marks() -> None:
+    """Keep the newest marks: several installs of the engine may share a cache."""
+    marks = {}
+    for path in CACHE_HOME.glob("compiled-*"):
+        with contextlib.suppress(FileNotFoundError):
+            marks[path] = path.stat().st_mtime_ns
+    for path in sorted(marks, key=marks.get)[:-_MARKS_KEPT]:
+        path.unlink(missing_ok=True)
+
+
 def load_kernels(say: Callable[[], None]) -> float:
     """Load every kernel; `say` is called if they must be compiled first. Return seconds."""
     begin = time.monotonic()
@@ -79,8 +92,7 @@ def load_kernels(say: Callable[[], None]) -> float:
     for loader in _LOADERS.values():
         loader()
     if not numba.config.DISABLE_JIT:
-        for old in CACHE_HOME.glob("compiled-*"):
-            old.unlink(missing_ok=True)
         with open(mark_path(), "wb"):
             pass
+        _drop_old_marks()
     return time.monotonic() - begin
