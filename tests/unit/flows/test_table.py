@@ -22,6 +22,7 @@ from tests.unit.flows.driving import Shard, control, packet, packets_in
 START = 1_700_000_000 * SECOND_NS
 FLAGS = (0x10, 0x02, 0x12, 0x11, 0x04, 0x18, 0x00, 0xFF)
 ROWS = 64
+EXAMPLES_MAX = 80  # Some 400 packets each, a check() after every one: a quarter of a second.
 
 
 class TableMachine(RuleBasedStateMachine):
@@ -145,4 +146,8 @@ class TableMachine(RuleBasedStateMachine):
 
 
 TestTable = TableMachine.TestCase
-TestTable.settings = settings(deadline=None, suppress_health_check=list(HealthCheck))
+TestTable.settings = settings(
+    max_examples=min(EXAMPLES_MAX, settings().max_examples),
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
