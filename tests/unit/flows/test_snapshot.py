@@ -20,6 +20,7 @@ from numba import njit
 
 from engine.config import SECOND_NS, Config
 from engine.errors import SegmentError
+from engine.flows.consume import SCRATCH_WORDS, consume
 from engine.flows.emit import EVENT_TAIL, emit_record
 from engine.flows.shard import RECORD_WORDS, row_at, shard_of_arrays
 from engine.flows.snapshot import (
@@ -33,6 +34,7 @@ from engine.flows.snapshot import (
 from engine.flows.table import initialise, table_shape
 from engine.layouts import END, PACKET, places
 from engine.layouts.records import CLASS_PANE, RECORD_EVENT
+from engine.memory.atomics import load_relaxed
 from engine.memory.pointers import pointer
 from engine.rings import spsc
 from engine.rings.segment import Segment, segment_name
@@ -109,6 +111,8 @@ def careless_flow(words, arrays) -> dict | None:
 
 
 PAYLOAD, HEADER, GAP_NS = 100, 40, 1000
+AT_ONCE = 512  # Packets published at once.
+REFERENCE = PACKET.index("reference")
 
 
 def is_torn(flow) -> bool:
@@ -121,31 +125,47 @@ def is_torn(flow) -> bool:
     )
 
 
+@njit(nogil=True)
+def work(arrays, packet_ring, packet_words, scratch, sample, stopped):
+    """Be a worker that takes packets of one flow as fast as it can, until told to stop."""
+    ring, words, events = pointer(packet_ring), pointer(packet_words), pointer(arrays.ring)
+    time, number = START, 0
+    while load_relaxed(pointer(stopped), 0) == 0:
+        tail = spsc.claim(ring, AT_ONCE)
+        for k in range(AT_ONCE):
+            at = ((tail + k) & (ring[spsc.CAPACITY] - 1)) * len(sample)
+            for word in range(len(sample)):
+                words[at + word] = sample[word]
+            number += 1
+            time += GAP_NS
+            words[at], words[at + REFERENCE] = time, number
+        spsc.publish(ring, tail + AT_ONCE)
+        while spsc.peek(ring)[1]:
+            consume(arrays, packet_ring, packet_words, scratch, AT_ONCE)
+            first, count = spsc.peek(events)
+            if count:
+                spsc.release(events, first + count)
+
+
 class Load:
-    """A worker that takes the packets of one flow, as fast as it can."""
+    """A worker in a thread that never needs the interpreter's lock."""
 
     def __init__(self):
         self.shard = Shard(flow_idle_timeout="2000 s", flow_active_timeout="off")
-        self.records = np.stack([packet(0, 0, payload=PAYLOAD) for _ in range(512)])
-        self.now, self.stopped = START, False
+        self._stopped = np.ones(1, np.int64)
+        self.run()  # Compiled before a reader begins.
+        self._stopped[0] = 0
 
     def run(self):
-        """Feed the worker until stopped."""
-        shard, count = self.shard, len(self.records)
-        while not self.stopped:
-            times = self.now + GAP_NS * np.arange(count)
-            self.now += GAP_NS * count
-            self.records[:, PACKET.index("time_ns")] = times
-            self.records[:, PACKET.index("reference")] = (times - START) // GAP_NS + 1
-            shard.packets.slots[:count] = self.records
-            shard.packets.slots[count:] = self.records
-            spsc.claim(shard.packets.header, count)
-            spsc.publish(shard.packets.header, int(shard.packets.header[spsc.TAIL]) + count)
-            while spsc.peek(shard.packets.header)[1]:
-                shard.worker.step()
-                first, events = spsc.peek(shard.ring.header)
-                if events:
-                    spsc.release(shard.ring.header, first + events)
+        """Work until stopped."""
+        shard = self.shard
+        rings = (shard.packets.header, shard.packets.slots.reshape(-1))
+        scratch, sample = np.zeros(SCRATCH_WORDS, np.int64), packet(0, 0, payload=PAYLOAD)
+        work(shard.worker._arrays, *rings, scratch, sample, self._stopped)
+
+    def stop(self):
+        """Let the worker return."""
+        self._stopped[0] = 1
 
 
 @pytest.mark.compiled
@@ -171,7 +191,7 @@ def test_no_row_is_torn_and_without_versions_some_are():
                 seen = careless_flow(load.shard.table, arrays)
                 careless_torn += seen is not None and is_torn(seen)
     finally:
-        load.stopped = True
+        load.stop()
         writer.join()
     assert torn == 0
     print(f"{whole} whole rows, {len(counts)} states; the broken reader saw {careless_torn} torn")
