@@ -1,10 +1,18 @@
 """The captures that tests of whole processes read, made once for each xdist worker."""
 
+import signal
 from pathlib import Path
 
 import pytest
 
 from tests.process import runs
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _usual_signals() -> None:
+    """Have runs start with no signal ignored: tests started by nohup or with & inherit that."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -87,9 +87,9 @@ def test_link_to_nowhere_in_a_folder_is_named(tmp_path):
     assert "gone" in refused(tmp_path / "d")
 
 
-def test_socket_is_named(tmp_path):
+def test_socket_is_named(tmp_path, monkeypatch):
     with socket.socket(socket.AF_UNIX) as unix:
-        os.chdir(tmp_path)
+        monkeypatch.chdir(tmp_path)
         unix.bind("s")
         assert "is not a file, but a socket" in refused(tmp_path / "s")
 

@@ -23,6 +23,7 @@ from engine.layouts import places
 from engine.memory.pointers import bytes_at, load_u8, pointer
 from engine.packets import dns
 from engine.packets.greetings import client_hello, is_http_request
+from tests.conftest import ROOT
 from tests.property import payloads
 from tests.property.dice import Dice
 from tests.property.strategies import genes
@@ -114,5 +115,6 @@ def test_any_bytes_are_not_read_beyond_their_end(payload):
 def test_read_beyond_the_end_would_be_noticed():
     assert read_at(PLACE.put(b"x"), 0) == ord("x")
     program = "from tests.unit.flows.test_page_end import PLACE, read_at; read_at(PLACE.end, 0)"
-    process = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
+    command = [sys.executable, "-c", program]
+    process = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
     assert process.returncode == -signal.SIGSEGV

@@ -58,7 +58,11 @@ def run(project, path: str) -> tuple[int, bool]:
     """Run a module that prints what its kernel returns; return that, and if it was cached."""
     module = path.removesuffix(".py").replace("/", ".")
     command = [sys.executable, "-c", f"import engine, {module}"]
-    environment = os.environ | {"PYTHONPATH": str(project), "XDG_CACHE_HOME": str(project / "c")}
+    environment = os.environ | {
+        "PYTHONPATH": str(project),
+        "PYTHONDONTWRITEBYTECODE": "1",  # Python itself goes by time and size alone.
+        "XDG_CACHE_HOME": str(project / "c"),
+    }
     outcome = subprocess.run(
         command, cwd=project, env=environment, capture_output=True, text=True, check=True
     )
