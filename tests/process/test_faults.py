@@ -68,7 +68,7 @@ def test_damaged_capture_is_read_as_far_as_it_goes(tmp_path, some):
 SETTINGS = {
     "flow.max_flow=1": "unknown setting 'flow.max_flow'; known: flow.active_timeout, ",
     "flows.max=1": "unknown setting 'flows.max'; known: capture, engine, flow, ",
-    "flow.idle_timeout=4s": "flow.idle_timeout must be 5 s to 8760 h or off, is 4s",
+    "flow.idle_timeout=4s": "flow.idle_timeout must be 5 s to 24 h or off, is 4s",
     "ring.packet_capacity=1000": "ring.packet_capacity must be a power of two, is 1000; use 1024",
     "ring.event_capacity=8": "ring.event_capacity must be 16 to 4194304 slots, is 8",
     "capture.arena_bytes=1MiB": (
