@@ -19,6 +19,7 @@ from engine.flows.deadlines import PANE
 from engine.flows.emit import emit_delta, emit_record, has_room
 from engine.flows.marks import protocol_of
 from engine.flows.pools import ask_for_cold, owned_block
+from engine.flows.pressure import RECLAIMED
 from engine.flows.shard import row_at
 from engine.layouts import RECORD_SLOTS, places
 from engine.layouts.records import CLASS_PANE
@@ -171,6 +172,7 @@ def end_pane(shard):
         return False
     table[PANE_COUNT] = 0
     table[PANE_PHASE] = _OPEN
+    table[RECLAIMED] = 0
     return True
 
 

@@ -93,6 +93,17 @@ def give_cold_blocks(table, line):
 
 
 @njit(**KERNEL)
+def give_pane_block(table, line):
+    """Give back a row's pane block: it says nothing any more once the pane's delta is sent."""
+    flow, pace = line[places.COLD_FLOW], line[places.PACE]
+    mark_changing(line)
+    _give_block(table, cold_reference(flow, places.PANE_SHIFT))
+    line[places.COLD_FLOW] = flow & ~(places.REFERENCE_MASK << places.PANE_SHIFT)
+    if pace & places.VERSION_ONE == 0:  # Or the row is the packet's own, which goes on changing.
+        mark_settled(line)
+
+
+@njit(**KERNEL)
 def _give_spill(table, block):
     if block:
         _give_block(table, block_at(table, block)[places.SPILL_MORE])

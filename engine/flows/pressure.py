@@ -3,6 +3,10 @@
 Either the packet may need a cold block and none is free, or a sum would leave its range: squared
 lengths of a direction at 2**62 bytes², packets of a direction since the pane began at 2**31. All of
 it is rare; a packet pays three comparisons.
+
+A row keeps its pane block for the next pane. Where blocks run short, rows that have no packet in
+the current pane lose theirs first: one pass over the rows in each pane, which goes on where it
+stopped, so that a packet pays for 64 blocks at most.
 """
 
 from numba import njit
@@ -11,16 +15,20 @@ from engine.features.activity import SUBFLOW_TIMEOUT_NS
 from engine.features.bulk import BULK_PACKETS_MIN
 from engine.features.flags import TOPS
 from engine.features.totals import direction_line
-from engine.flows.pools import COLD_LEFT, spills_of
-from engine.flows.shard import block_at, cold_reference
+from engine.flows.pools import COLD_LEFT, ROW_FRESH, give_pane_block, spills_of
+from engine.flows.shard import block_at, cold_reference, row_at
 from engine.flows.spill import IMPOSSIBLE_TOP, PAIR_TOPS
 from engine.layouts import places
 from engine.layouts.table import TABLE
 from engine.memory.options import HOT, KERNEL
+from engine.memory.pointers import prefetch
 from engine.memory.wide import wrapped_sum
 
 AGE_MASK = TABLE.index("age_mask")
 CONSTANTS_AT = TABLE.index("constants_at")
+RECLAIMED = TABLE.index("reclaimed")
+_RECLAIM_BLOCKS = 64
+_PREFETCH_AHEAD = 16
 _BLOCKS_MAX = 5  # A packet may need: activity, bulk, pane, spill and spill flags of its side.
 _SQUARES_MAX = 1 << 62
 _LENGTH_MAX = 1 << 20
@@ -38,12 +46,33 @@ def must_end(table, line, packet):
         return _pane_is_full(table, line, packet.side)
     if table[COLD_LEFT] >= _BLOCKS_MAX:
         return False
+    if _blocks_needed(table, line, packet) <= table[COLD_LEFT]:
+        return False
+    _reclaim(table)
     return _blocks_needed(table, line, packet) > table[COLD_LEFT]
+
+
+@njit(**KERNEL)
+def _reclaim(table):
+    """Take pane blocks from rows that have no packet in the pane, until some are free."""
+    row, fresh = table[RECLAIMED], table[ROW_FRESH]
+    while row < fresh and table[COLD_LEFT] < _RECLAIM_BLOCKS:
+        row += 1
+        if row + _PREFETCH_AHEAD <= fresh:
+            prefetch(row_at(table, row + _PREFETCH_AHEAD), places.FLOW_KEY)
+            prefetch(row_at(table, row + _PREFETCH_AHEAD), places.COLD_FLOW)
+        line = row_at(table, row)
+        if line[places.FLOW_KEY] & places.IN_PANE == 0:
+            if cold_reference(line[places.COLD_FLOW], places.PANE_SHIFT):
+                give_pane_block(table, line)
+    table[RECLAIMED] = row
 
 
 @njit(**KERNEL)
 def _pane_is_full(table, line, side):
     """Return whether a direction has counted 2**31 packets since the pane began."""
+    if line[places.FLOW_KEY] & places.IN_PANE == 0:
+        return False
     spill, _ = spills_of(table, line, side)
     total = (direction_line(line, side)[places.PACKETS] & places.MASK32) + 1
     total += spill[places.SPILL_PACKETS]

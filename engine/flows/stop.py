@@ -13,6 +13,7 @@ from engine.flows.deadlines import COUNTS_AT, DUE_AT, DUE_COUNT, DUE_HEAD, PANE,
 from engine.flows.emit import has_room
 from engine.flows.finish import ask_for_rest, end_part
 from engine.flows.pools import LIVE, ROW_FRESH
+from engine.flows.pressure import RECLAIMED
 from engine.flows.shard import row_at
 from engine.flows.sorting import sort_entries
 from engine.flows.steps import STEP_COUNT
@@ -99,3 +100,4 @@ def _forget_source(table):
     table[DUE_COUNT] = 0
     table[NEXT_DUE] = _FIRST_DUE
     table[STEP_COUNT] = 0
+    table[RECLAIMED] = 0

@@ -86,6 +86,7 @@ TABLE = Layout(
             Word("secrets", "-", "fixed", "key of the keyed hash", count=4),
             Word("constants_at", "words", "fixed", "where the flag counts begin"),
             _private("blocks_counted", "-", "whether names are counted by row blocks too"),
+            _private("reclaimed", "rows", "rows asked for their pane block since the pane began"),
         ),
     ),
     RECORD_LINE_BYTES,
