@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
+import xxhash
 
 from engine.errors import ConfigError
 from engine.events import DROPPED, REFUSED
@@ -255,9 +256,9 @@ def _check_sources(record: RunRecord) -> Iterator[Finding]:
         yield _compare("sources with damage told = counted", damaged, capture["sources_damaged"])
 
 
-def _sha256(path: Path) -> str:
+def _digest(path: Path, algorithm) -> str:
     with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return hashlib.file_digest(file, algorithm).hexdigest()
 
 
 def check_sources(folder: str) -> list[Finding]:
@@ -273,7 +274,7 @@ def check_sources(folder: str) -> list[Finding]:
         elif not os.path.isfile(source.path):
             findings.append(Finding(OPEN, f"{shown}: not there any more"))
         else:
-            same = _sha256(Path(source.path)) == source.sha256
+            same = _digest(Path(source.path), "sha256") == source.sha256
             text = "is what the run read" if same else "is not the file that the run read"
             findings.append(Finding(PROVED if same else WRONG, f"{shown} {text}"))
     return findings
@@ -282,14 +283,14 @@ def check_sources(folder: str) -> list[Finding]:
 def _check_outputs(folder: Path, record: RunRecord) -> Iterator[Finding]:
     for output in record.outputs:
         path = folder / output.name
-        if output.sha256 is None:
+        if output.xxh3 is None:
             continue
         if not path.is_file():
             yield Finding(WRONG, f"{output.name}: is missing")
         elif path.stat().st_size != output.bytes:
             size = path.stat().st_size
             yield Finding(WRONG, f"{output.name}: {size:,} bytes, {output.bytes:,} were written")
-        elif _sha256(path) != output.sha256:
+        elif _digest(path, xxhash.xxh3_128) != output.xxh3:
             yield Finding(WRONG, f"{output.name}: its bytes are not those that were written")
         else:
             yield Finding(PROVED, f"{output.name}: {output.bytes:,} bytes as they were written")

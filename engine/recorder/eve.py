@@ -49,7 +49,18 @@ _FLOW = (
     + "".join(f'<?is.{flag}>,"{"ecn" if flag == "ece" else flag}":true<.>' for flag in TCP_FLAGS)
     + "},<.>"
 )
-_ML = (
+_VERDICT = (
+    '"model":"<eve.model>","version":"<eve.model_version>","score":<score>,'
+    '"threshold":<threshold>,"label":"<label>",'
+)
+_TOP = '"top_features":[<eve.top>]'
+# An alert says what a person needs; its uid, record and sequence lead to the flow record.
+_ML_ALERT = (
+    '"ml":{"record":"<record>","sequence":<sequence>,"uid":"<uid>","service":"<service>",'
+    '"one_way":<one_way>,"continued":<continued>,"start_ns":<start_ns>,"end_ns":<end_ns>,'
+    '"first_offset":<first_offset>,' + _VERDICT + _TOP
+)
+_ML_FLOW = (
     '"ml":{"record":"<record>","reason":"<reason>","sequence":<sequence>,"uid":"<uid>",'
     '"service":"<service>","protocol":<protocol>,"initiator_port":<initiator_port>,'
     '"responder_port":<responder_port>,"one_way":<one_way>,"continued":<continued>,'
@@ -57,12 +68,11 @@ _ML = (
     '"position_ns":<position_ns>,"position_reference":<position_reference>,'
     '"start_ns":<start_ns>,"end_ns":<end_ns>,'
     '"source_number":<source_number>,"first_offset":<first_offset>,'
-    '<?is.scored>"model":"<eve.model>","version":"<eve.model_version>","score":<score>,'
-    '"threshold":<threshold>,"label":"<label>",<.>"alert":<alert>,'
-    '<?is.explained>"top_features":[<eve.top>],<.>"feature_digest":"<eve.digest>"'
+    "<?is.scored>" + _VERDICT + '<.>"alert":<alert>,'
+    "<?is.explained>" + _TOP + ',<.>"feature_digest":"<eve.digest>"'
 )
-ALERT_EVENT = (_HEAD % "alert") + _ALERT + _ML + "}}\n"
-FLOW_EVENT = (_HEAD % "flow") + _FLOW + _ML + ',"features":{<eve.features>}}}\n'
+ALERT_EVENT = (_HEAD % "alert") + _ALERT + _ML_ALERT + "}}\n"
+FLOW_EVENT = (_HEAD % "flow") + _FLOW + _ML_FLOW + ',"features":{<eve.features>}}}\n'
 
 # Suricata's words, by our reason numbers.
 _REASONS = ("timeout", "timeout", "timeout", "timeout", "shutdown", "forced")

@@ -58,7 +58,7 @@ class Program(NamedTuple):
     ops: np.ndarray
     blob: np.ndarray
     ends: np.ndarray
-    scratch: np.ndarray  # SCRATCH_WORDS, then FLOW_WORDS, for the Community ID.
+    scratch: np.ndarray  # SCRATCH_WORDS, FLOW_WORDS for the Community ID; MEMO_WORDS for floats.
 
 
 class Machine(NamedTuple):
@@ -68,3 +68,4 @@ class Machine(NamedTuple):
     ends: object
     scratch: object
     flow: object
+    floats: object

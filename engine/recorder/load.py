@@ -3,13 +3,14 @@
 import numpy as np
 
 from engine.layouts import RING, ROW
+from engine.recorder import found  # noqa: F401 - compiled, or loaded, by the import.
 from engine.recorder.render import flow_ids
 from engine.recorder.template import Renderer
 from engine.rings import spsc
 
 
 def load_kernels() -> None:
-    """Run every kernel of the recorder on no rows."""
+    """Run every kernel of the recorder on no rows; those of `found` have signatures."""
     Renderer("", {}, 1)
     flow_ids(np.zeros((0, ROW.words), np.int64))
     ring = np.zeros(RING.words, np.int64)

@@ -44,7 +44,7 @@ class Written:
 
     name: str
     bytes: int
-    sha256: str | None  # None: a stream.
+    xxh3: str | None  # None: a stream.
     rows: int
     flows: int
     alerts: int
@@ -197,7 +197,7 @@ def _written(output: TextOutput | ParquetOutput) -> Written:
     return Written(
         sink.name,
         sink.bytes,
-        sink.sha256 if isinstance(sink, OutputFile) else None,
+        sink.xxh3 if isinstance(sink, OutputFile) else None,
         safe.rows,
         safe.flows if "flows" in output.shows else 0,
         safe.alerts if "alerts" in output.shows else 0,

@@ -9,9 +9,9 @@ from numba import njit
 from engine.features.catalogue import index
 from engine.layouts import FEATURES as FEATURE_COUNT
 from engine.layouts import ROW, TOP_FEATURES
-from engine.memory.pointers import float_of_bits, pointer, shifted
+from engine.memory.pointers import float_of_bits, pointer, prefetch, shifted
 from engine.packets.fixed_hash import hash_address, hash_port, hash_word
-from engine.recorder.community_id import SCRATCH_WORDS, put_community_id
+from engine.recorder.community_id import FLOW_WORDS, SCRATCH_WORDS, put_community_id
 from engine.recorder.instructions import (
     ADDRESS,
     AGE,
@@ -37,7 +37,7 @@ from engine.recorder.instructions import (
     WHEN,
     Machine,
 )
-from engine.recorder.shortest import put_float
+from engine.recorder.shortest import put_known_float
 from engine.recorder.text import put_address, put_bytes, put_int, put_time, put_uid
 
 FLOW_ID_BITS = 51  # Whole numbers that every JSON reader keeps; Suricata's have as many.
@@ -63,6 +63,8 @@ _FLAG_NAMES = ("fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr")  # From t
 _FLAG_COUNTS = tuple(index(f"{name}_count") for name in _FLAG_NAMES)
 _LOW32 = (1 << 32) - 1
 _SECOND_NS = 10**9
+_LINE_WORDS = 8
+_ROWS_AHEAD = 2
 
 
 @njit(cache=True, nogil=True)
@@ -153,9 +155,9 @@ def _put_top(machine, op, row, out, at):
             at = _put_text(machine, out, at, behind + 1)
         begun = True
         at = _put_text(machine, out, at, op[FIRST] + feature)
-        at = put_float(out, at, _float_bits(row, _VECTOR, feature), 1)
+        at = put_known_float(out, at, _float_bits(row, _VECTOR, feature), 1, machine.floats)
         at = _put_text(machine, out, at, behind - 1)
-        at = put_float(out, at, _float_bits(row, _TOP_WEIGHTS, k), 1)
+        at = put_known_float(out, at, _float_bits(row, _TOP_WEIGHTS, k), 1, machine.floats)
         at = _put_text(machine, out, at, behind)
     return at
 
@@ -174,7 +176,7 @@ def _put_features(machine, op, row, out, at):
         begun = True
         if valid:
             at = _put_text(machine, out, at, op[FIRST] + k)
-            at = put_float(out, at, _float_bits(row, _VECTOR, k), op[2])
+            at = put_known_float(out, at, _float_bits(row, _VECTOR, k), op[2], machine.floats)
     return at
 
 
@@ -236,7 +238,7 @@ def _put_field(machine, op, row, out, at):
         number = min((row[op[1]] >> op[2]) & op[3], op[4])
         return _put_text(machine, out, at, op[FIRST] + number)
     if code == FLOAT:
-        return put_float(out, at, (row[op[1]] >> op[2]) & _LOW32, op[3])
+        return put_known_float(out, at, (row[op[1]] >> op[2]) & _LOW32, op[3], machine.floats)
     if code == ADDRESS:
         version6 = (row[_KEY] >> _VERSION_SHIFT) & 1
         return put_address(out, at, version6, row[op[1]], row[op[1] + 1])
@@ -250,13 +252,20 @@ def render(program, rows, out, ends):
     """Write all rows; ends[k + 1] becomes the end of row k. Return the bytes written."""
     scratch = pointer(program.scratch)
     machine = Machine(
-        pointer(program.blob), pointer(program.ends), scratch, shifted(scratch, SCRATCH_WORDS)
+        pointer(program.blob),
+        pointer(program.ends),
+        scratch,
+        shifted(scratch, SCRATCH_WORDS),
+        shifted(scratch, SCRATCH_WORDS + FLOW_WORDS),
     )
     ops, words, place_out = pointer(program.ops.ravel()), pointer(rows.ravel()), pointer(out)
     at = 0
     ends[0] = 0
     for k in range(len(rows)):
         row = shifted(words, k * ROW_WORDS)
+        if k + _ROWS_AHEAD < len(rows):  # Another core wrote it.
+            for word in range(0, ROW_WORDS, _LINE_WORDS):
+                prefetch(words, (k + _ROWS_AHEAD) * ROW_WORDS + word)
         place = 0
         while place < len(program.ops):
             op = shifted(ops, place * OP_WORDS)

@@ -64,7 +64,7 @@ class Output(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     bytes: int
-    sha256: str | None
+    xxh3: str | None
     rows: int
     flows: int
     alerts: int

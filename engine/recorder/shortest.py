@@ -18,6 +18,14 @@ from numba import njit
 from engine.recorder.text import put_digits
 
 FLOAT_BYTES_MAX = 24  # The longest text of a float32 here has 20.
+# A memo of texts: rows of a flood have the same weights and values. An entry is a tag, 0 or the
+# number's bits, its layout and the text's length; then the text, 8 bytes to a word.
+_MEMO_ENTRIES, _ENTRY_WORDS = 256, 4
+MEMO_WORDS = _MEMO_ENTRIES * _ENTRY_WORDS
+_POINT_SHIFT, _USED, _COUNT_SHIFT = 32, 1 << 33, 40
+_TAG_MASK = (1 << _COUNT_SHIFT) - 1
+_SPREAD = 0x61C88647  # An odd factor: the golden ratio, 32 bits.
+assert FLOAT_BYTES_MAX <= 8 * (_ENTRY_WORDS - 1)
 _POWER_MIN, _POWER_MAX = -31, 45
 _LOW32 = (1 << 32) - 1
 _FIXED_POINT_MIN, _FIXED_POINT_MAX = -4, 16  # As Python writes floats.
@@ -135,3 +143,22 @@ def put_float(out, at, bits, point):
     at = put_digits(out, at, digits // scale, max(whole, 1))
     out[at] = 46
     return put_digits(out, at + 1, digits % scale, -exponent)
+
+
+@njit("i8(CPointer(u1), i8, i8, i8, CPointer(i8))", cache=True, nogil=True)
+def put_known_float(out, at, bits, point, memo):
+    """Do what put_float does, from `memo` (MEMO_WORDS, zeros at first) if it has the text."""
+    tag = bits | point << _POINT_SHIFT | _USED
+    entry = (bits * _SPREAD >> 24 & _MEMO_ENTRIES - 1) * _ENTRY_WORDS
+    if memo[entry] & _TAG_MASK == tag:
+        count = memo[entry] >> _COUNT_SHIFT
+        for k in range(count):
+            out[at + k] = memo[entry + 1 + (k >> 3)] >> 8 * (k & 7) & 0xFF
+        return at + count
+    end = put_float(out, at, bits, point)
+    for word in range(1, _ENTRY_WORDS):
+        memo[entry + word] = 0
+    for k in range(end - at):
+        memo[entry + 1 + (k >> 3)] |= np.int64(out[at + k]) << 8 * (k & 7)
+    memo[entry] = tag | (end - at) << _COUNT_SHIFT
+    return end

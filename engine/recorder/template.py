@@ -18,6 +18,7 @@ from engine.layouts import ROW
 from engine.recorder.community_id import FLOW_WORDS, SCRATCH_WORDS
 from engine.recorder.instructions import CODES, FIRST, LITERAL, OP_WORDS, SKIP, WHEN, Program
 from engine.recorder.render import render
+from engine.recorder.shortest import MEMO_WORDS
 
 _PLACE = re.compile(r"<([?!]?)([a-z0-9_.]+)>")
 
@@ -77,7 +78,7 @@ class _Compiler:
         ends = np.cumsum([0, *(len(text) for text in self.texts)])
         blob = np.frombuffer(b"".join(self.texts) or b"\0", np.uint8).copy()
         ops = np.array(self.ops, np.int64).reshape(-1, OP_WORDS)
-        scratch = np.zeros(SCRATCH_WORDS + FLOW_WORDS, np.int64)
+        scratch = np.zeros(SCRATCH_WORDS + FLOW_WORDS + MEMO_WORDS, np.int64)
         return Program(ops, blob, ends.astype(np.int64), scratch)
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from numba import njit
 
 from engine.memory.pointers import pointer
-from engine.recorder.shortest import FLOAT_BYTES_MAX, put_float
+from engine.recorder.shortest import FLOAT_BYTES_MAX, MEMO_WORDS, put_float, put_known_float
 from engine.recorder.text import (
     ADDRESS_BYTES_MAX,
     EVE_TIME,
@@ -36,6 +36,11 @@ FLOAT_BITS = st.integers(0, 2**32 - 1).filter(lambda bits: bits & 0x7F800000 != 
 @njit
 def _float(out, bits, point):
     return put_float(pointer(out), 0, bits, point)
+
+
+@njit
+def _known_float(out, bits, point, memo):
+    return put_known_float(pointer(out), 0, bits, point, pointer(memo))
 
 
 @njit
@@ -112,6 +117,15 @@ def test_float_has_the_digits_that_numpy_finds(bits):
 )
 def test_float_is_laid_out_as_python_does(value, expected):
     assert float_text(int(np.float32(value).view(np.uint32))) == expected
+
+
+@given(st.lists(st.tuples(FLOAT_BITS, st.integers(0, 1)), min_size=1, max_size=8))
+def test_known_float_is_written_as_it_was(numbers):
+    memo = np.zeros(MEMO_WORDS, np.int64)
+    many = [(bits, 1) for bits in range(1 << 29, (1 << 29) + 300)]  # More than are remembered.
+    for bits, point in [*numbers, *numbers, *many, *numbers, *many]:
+        expected = written(_float, bits, point, most=FLOAT_BYTES_MAX)
+        assert written(_known_float, bits, point, memo, most=FLOAT_BYTES_MAX) == expected
 
 
 def test_whole_float_has_no_point_where_none_is_wanted():
