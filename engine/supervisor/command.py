@@ -1,6 +1,7 @@
 """`engine run` from its options to its exit code: plan, run, run.json, summary."""
 
 import sys
+import time
 from dataclasses import dataclass
 
 from engine.capture.bpf_filter import compile_filter
@@ -22,6 +23,7 @@ from engine.supervisor.open_files import allow_open_files
 from engine.supervisor.progress import Shown, Silent, show_error
 from engine.supervisor.run import INTERRUPTED, Outcome, Supervisor
 from engine.supervisor.summary import as_json, as_text, is_lossy
+from engine.supervisor.zygote import cpu_s
 
 STRICT = 3
 ERRORS_SHOWN = 3  # The first is the cause, the rest mostly its consequences.
@@ -107,9 +109,10 @@ def run_command(config: Config, options: RunOptions) -> int:
 
 
 def _write_record(plan: RunPlan, outcome: Outcome) -> None:
-    """Write run.json, whatever became of the run."""
+    """Write run.json, whatever became of the run. Reading the sources again is the run's cost."""
     if plan.folder is None:
         return
+    begin_s, begin_cpu_s = time.monotonic(), cpu_s()
     card = {}
     if plan.score:
         path = models.path_of(plan.config.model.path)
@@ -130,3 +133,5 @@ def _write_record(plan: RunPlan, outcome: Outcome) -> None:
     except OutputError as error:
         outcome.errors.append(str(error))
         outcome.exit_code = outcome.exit_code or error.exit_code
+    outcome.wall_s += time.monotonic() - begin_s
+    outcome.cpu_s += cpu_s() - begin_cpu_s

@@ -51,7 +51,7 @@ class Outcome:
     ready_ns: int = 0  # When all stages ran, by the clock of started_ns; 0: they never did.
     start_s: float = 0.0  # From the start until the stages ran.
     wall_s: float = 0.0  # From then until the last stage ended.
-    cpu_s: float = 0.0  # Of all processes from ready to done: what the packets cost.
+    cpu_s: float = 0.0  # Of all processes from ready to done, run.json too: what packets cost.
     start_cpu_s: float = 0.0  # Of all processes until they were ready.
     compiled: bool = False
 
