@@ -33,7 +33,7 @@ from engine.memory.atomics import load_acquire, store_release
 
 SHARED_MEMORY = Path("/dev/shm")
 PREFIX = "ml-defender."
-_NAME = re.compile(r"^ml-defender\.[0-9a-z]{1,32}\.[a-z]{1,16}(\.[0-9]{1,3})?$")
+_NAME = re.compile(re.escape(PREFIX) + r"[0-9a-z]{1,32}\.[a-z]{1,16}(\.[0-9]{1,3})?")
 _MAGIC = SEGMENT.index("magic")
 _FINGERPRINT = int(FINGERPRINT, 16) - (1 << 64 if int(FINGERPRINT, 16) >> 63 else 0)
 _CREATE_ATTEMPTS = 8
@@ -42,7 +42,7 @@ _CREATE_ATTEMPTS = 8
 def segment_name(run: str, kind: str, number: int | None = None) -> str:
     """Return the name of a segment of run `run`."""
     name = f"{PREFIX}{run}.{kind}" + ("" if number is None else f".{number}")
-    assert _NAME.match(name), f"not a segment name: {name!r}"
+    assert _NAME.fullmatch(name), f"not a segment name: {name!r}"
     return name
 
 
@@ -199,5 +199,5 @@ def _look(path: Path, remove: bool) -> Found | None:
 
 def find_segments(remove_stale: bool = False) -> list[Found]:
     """Return the engine's segments on this machine; those of dead runs are removed on request."""
-    paths = sorted(path for path in SHARED_MEMORY.glob(PREFIX + "*") if _NAME.match(path.name))
+    paths = sorted(path for path in SHARED_MEMORY.glob(PREFIX + "*") if _NAME.fullmatch(path.name))
     return [found for found in (_look(path, remove_stale) for path in paths) if found]

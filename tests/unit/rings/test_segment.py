@@ -8,6 +8,7 @@ import errno
 import fcntl
 import gc
 import os
+import re
 
 import numpy as np
 import pytest
@@ -194,10 +195,17 @@ def test_name_that_the_cleaner_would_not_find_is_never_made(wrong):
 
 
 @pytest.fixture
-def only_mine(monkeypatch, name):
-    """Let the cleaner see this test's segments only; others on this machine are none of ours."""
-    monkeypatch.setattr(segments, "PREFIX", name.rpartition(".")[0])
-    return name
+def only_mine(monkeypatch, request):
+    """Return a name that runs beside this test take for nobody's; the cleaner sees no other.
+
+    An engine that starts removes what is stale, the very segments that these tests look at.
+    """
+    prefix = f"ml-tests-{os.getpid():x}."
+    pattern = segments._NAME.pattern.replace(re.escape(segments.PREFIX), re.escape(prefix))
+    assert re.escape(prefix) in pattern
+    monkeypatch.setattr(segments, "PREFIX", prefix)
+    monkeypatch.setattr(segments, "_NAME", re.compile(pattern))
+    return request.getfixturevalue("name")
 
 
 def test_live_segment_is_found_and_never_removed(only_mine, made):
