@@ -281,6 +281,15 @@ def test_flow_states_and_reasons_are_suricatas():
         assert (flow["state"], flow["reason"]) == (state, reason)
 
 
+@pytest.mark.parametrize(
+    ("start_ns", "end_ns"),
+    [(-(1 << 62), 1 << 62), (-(1 << 63), (1 << 63) - 1), (-1, 10**9 - 2), (-1, 10**9 - 1), (5, 5)],
+)
+def test_age_is_exact_where_times_lie_at_both_ends_of_the_clock(start_ns, end_ns):
+    (line,) = rendered("flow", [simple(start_ns=start_ns, end_ns=end_ns)])
+    assert msgspec.json.decode(line)["flow"]["age"] == (end_ns - start_ns) // 10**9
+
+
 def test_flow_says_whether_its_part_has_had_an_alert():
     for wanted in (False, True):
         (line,) = rendered("flow", [simple(alerted=wanted)])
