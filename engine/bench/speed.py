@@ -4,8 +4,8 @@ What is counted: CPU time, user and system, of all processes of a command. Start
 
 =======  ==========================================================================================
 engine   each process counts its own from its loop's begin to its end, the supervisor from when all
-         are ready: before it no packet is read. Imports, kernels, making, mapping and giving back
-         of memory are start-up and end.
+         are ready, run.json included: before it no packet is read. Imports, kernels, making,
+         mapping and giving back of memory are start-up and end.
 peers    what the command costs on the first packet of the same file alone is taken away
 =======  ==========================================================================================
 

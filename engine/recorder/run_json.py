@@ -136,7 +136,7 @@ def process_facts(statistics: Statistics) -> dict[str, Process]:
 
 
 def source_files(paths: tuple[str, ...], hashed: bool = True) -> list[Source]:
-    """Return size and sha256 of each source that is a file, read once more; about 0.6 s per GB.
+    """Return size and sha256 of each source that is a file, read once more; about 0.7 s a GB.
 
     At the end of a run, and only when files are written: whoever checks or repeats the run later
     must be able to tell that a capture is the same. A stream has neither.

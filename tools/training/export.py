@@ -47,7 +47,7 @@ def _tree(structure: dict, share: float) -> Tree:
 
 
 def arrays_of(forests: list[list[Tree]]) -> dict[str, np.ndarray]:
-    """Return the arrays of model_file.ARRAYS that hold the trees: the gate's, then each kind's."""
+    """Return the arrays of model_file.ARRAYS of the trees: each gate's, then each forest's."""
     trees = [tree for forest in forests for tree in forest]
     return {
         "forest_trees": np.asarray([len(forest) for forest in forests], np.int32),
