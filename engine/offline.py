@@ -8,12 +8,12 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from engine.capture.offline import PacketRing
 from engine.capture.reader import Reader, Task
 from engine.capture.sources import find_sources, needs_arena
 from engine.config import Config
 from engine.events import CAPTURE, COUNTERS_MAX, WORKER
 from engine.flows.table import initialise, table_shape
-from engine.layouts import PACKET
 from engine.layouts.records import EVENT_SLOT_BYTES, EVENT_SLOT_WORDS, RECORD, RECORD_SLOTS
 from engine.rings import spsc
 from engine.rings.plan import RunPlan
@@ -55,10 +55,7 @@ class Pipeline:
             arena = np.zeros(config.capture.arena_bytes, np.uint8)
         self.reports: list[tuple[str, dict]] = []
         self.capture_line = PrivateLine([counter.name for counter in CAPTURE])
-        self.packets = [
-            PrivateRing(ring.packet_capacity, PACKET.size_bytes, ring.packet_capacity)
-            for _ in range(workers)
-        ]
+        self.packets = [PacketRing(ring.packet_capacity) for _ in range(workers)]
         self.events = [PrivateRing(ring.event_capacity, EVENT_SLOT_BYTES) for _ in range(workers)]
         self._reader = Reader(
             Task(files, config, **task),

@@ -92,7 +92,7 @@ def find_record(source):
     if at + header > end:
         if at == end and source[FINAL]:
             return ENDED
-        return _beyond(source, at + header)
+        return beyond(source, at + header)
     record = bytes_at(source[BASE] + at, header)
     seconds, fraction = load_u32(record, 0), load_u32(record, 4)
     captured, original = load_u32(record, 8), load_u32(record, 12)
@@ -106,7 +106,7 @@ def find_record(source):
         source[DAMAGE] = RECORD_LENGTH
         return DAMAGED
     if at + header + captured > end:
-        return _beyond(source, at + header + captured)
+        return beyond(source, at + header + captured)
     source[STAMP] = seconds * SECOND_NS + fraction * source[FRACTION]
     source[STAMP_BAD] = 0
     source[FRAME] = at + header
@@ -118,7 +118,7 @@ def find_record(source):
 
 
 @njit(**KERNEL)
-def _beyond(source, wanted):
+def beyond(source, wanted):
     """Ask for bytes up to `wanted`, or say that the file is cut."""
     if source[FINAL]:
         source[DAMAGE] = CUT_SHORT

@@ -7,6 +7,7 @@ packet block only sets the words of the packet found.
 import numpy as np
 from numba import njit
 
+from engine.capture.pcap import beyond
 from engine.capture.state import (
     BASE,
     BLOCK_BYTES_MAX,
@@ -16,7 +17,6 @@ from engine.capture.state import (
     CAPTURED,
     CAPTURED_MAX,
     CURSOR,
-    CUT_SHORT,
     DAMAGE,
     DAMAGED,
     END,
@@ -38,7 +38,6 @@ from engine.capture.state import (
     LINK_WORDS,
     LINKS,
     LINKS_MAX,
-    NEED_BYTES,
     NEXT,
     NO_CAPTURE,
     OFFSET_S,
@@ -56,7 +55,6 @@ from engine.capture.state import (
     STAMP_BAD,
     SWAPPED,
     VERSION,
-    WANTED,
     WIRE,
 )
 from engine.capture.ticks import set_stamp
@@ -113,15 +111,6 @@ def _damage(source, reason):
 
 
 @njit(**KERNEL)
-def _beyond(source, wanted):
-    """Ask for bytes up to `wanted`, or say that the file is cut; return minus a status."""
-    if source[FINAL]:
-        return -_damage(source, CUT_SHORT)
-    source[WANTED] = wanted
-    return -NEED_BYTES
-
-
-@njit(**KERNEL)
 def _smallest(kind):
     """Return the smallest total length of a block of this type."""
     if kind == SECTION:
@@ -140,12 +129,12 @@ def _check_block(source):
     if at == end and source[FINAL]:
         return -ENDED
     if at + 8 > end:
-        return _beyond(source, at + 12 if not source[FINAL] else at + 8)
+        return -beyond(source, at + 12 if not source[FINAL] else at + 8)
     block = bytes_at(source[BASE] + at, min(end - at, 12))
     kind = _u32(source, block, 0)
     if load_u32(block, 0) == SECTION:
         if at + 12 > end:
-            return _beyond(source, at + 12)
+            return -beyond(source, at + 12)
         kind = SECTION
         if load_u32(block, 8) == _BYTE_ORDER_MAGIC:
             source[SWAPPED] = 0
@@ -157,7 +146,7 @@ def _check_block(source):
     if size < _smallest(kind) or size > BLOCK_BYTES_MAX or size & 3:
         return -_damage(source, BLOCK_LENGTH)
     if at + size > end:
-        return _beyond(source, at + size)
+        return -beyond(source, at + size)
     if _u32(source, bytes_at(source[BASE] + at, size), size - 4) != size:
         return -_damage(source, BLOCK_TRAILER)
     return size

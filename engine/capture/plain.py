@@ -19,7 +19,7 @@ from engine.capture.publish import (
     SLOT_WORDS,
     has_room,
     next_slot,
-    publish_ring,
+    publish_batch,
     written_one,
 )
 from engine.capture.send import PUBLISHED, READ, READ_BYTES
@@ -294,9 +294,7 @@ def _finish_chunk(reader, ring, written):
         for sequence in range(ring[WRITTEN], written):
             places[sequence & (ring[RING_CAPACITY] - 1)] = reader[ARENA_POSITION]
     ring[WRITTEN] = written
-    header = words_at(ring[RING_HEADER], RING_HEADER_WORDS)
-    if written - header[spsc.TAIL] >= reader[BATCH]:  # Plain: capture's own tail.
-        publish_ring(ring)
+    publish_batch(reader, ring)
 
 
 @njit(**KERNEL)

@@ -1,20 +1,13 @@
 """Send records to the workers' packet rings; tell idle workers how far capture has come.
 
-Why the merge behind the workers cannot deadlock, however small the rings
-  The classifier takes the smallest event head once the watermark of every empty ring is beyond it.
-  1. Suppose that capture waits for a slot of worker A, and A for room in its event ring, which the
-     classifier does not empty because the ring of worker B is empty and B's watermark is too low.
-  2. Whatever stands in A's ring was caused by records that capture had published: its key is not
-     above (t, class 2, p, last rank), with (t, p) the newest position published.
-  3. Before capture waits it has published all it holds (`publish_all`), and it sends that position
-     as a tick to every worker whose last record lies before it and that has room; while it waits it
-     does so again (`send_ticks`). B's ring has room sooner or later, for B's event ring is empty:
-     B does not wait. So B takes the tick and its watermark reaches (t, p).
-  4. Then A's head is promised by all, the classifier takes it, A goes on, and so does capture.
-  A step is sent before its packet, at a position just before its frame; the newest position follows
-  each record that is written, so 2 holds in the midst of a packet with several layers too.
-  The arena: it is free behind the oldest record that no worker has consumed. By the same argument
-  that record is consumed, since capture publishes all before it waits for the arena.
+What capture owes to the merge behind the workers, which else could wait for ever; why that is
+enough stands in rings/README.rst:
+  - Before it waits, for a ring or for the arena, it publishes all it holds (`publish_all`), and it
+    sends the newest position as a tick to every worker whose last record lies before it and that
+    has room; while it waits it does so again (`send_ticks`).
+  - The newest position follows each record that is written, so nothing in a ring lies behind it, in
+    the midst of a packet with several layers too. A step is sent before its packet, at a position
+    just before its frame.
 
 A `ring` is a row of state.RING_ROW, `rings` all of them. Only capture writes slots, so it reads the
 last record of a ring back from there.
@@ -90,6 +83,12 @@ def written_one(reader, ring, place):
         places = words_at(ring[RING_PLACES], ring[RING_CAPACITY])
         places[ring[WRITTEN] & (ring[RING_CAPACITY] - 1)] = place
     ring[WRITTEN] += 1
+    publish_batch(reader, ring)
+
+
+@njit(**KERNEL)
+def publish_batch(reader, ring):
+    """Publish what is written if it is a batch."""
     header = words_at(ring[RING_HEADER], RING_HEADER_WORDS)
     if ring[WRITTEN] - header[spsc.TAIL] >= reader[BATCH]:  # Plain: capture's own tail.
         spsc.publish(header, ring[WRITTEN])

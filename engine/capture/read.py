@@ -201,16 +201,16 @@ def forget_fragments(cache):
     forget_all(pointer(cache))
 
 
-@njit("void(i8[::1], i8[:, ::1], i8, i8)", **KERNEL)
-def add_source(reader, heap, row, time):
+@njit("void(i8[::1], i8[::1], i8, i8)", **KERNEL)
+def add_source(reader_words, heap_words, row, time):
     """Put the source of a row into the heap; `time` of its first packet, TIME_NONE: not known."""
+    reader, heap = pointer(reader_words), pointer(heap_words)
     at = reader[HEAP_COUNT]
     reader[HEAP_COUNT] = at + 1
     while at > 0:
         parent = (at - 1) // 2
-        before = heap[parent, 0] < time
-        if before or (heap[parent, 0] == time and heap[parent, 1] < row):
+        if _is_before(heap, parent, time, row):
             break
-        heap[at, 0], heap[at, 1] = heap[parent, 0], heap[parent, 1]
+        heap[2 * at], heap[2 * at + 1] = heap[2 * parent], heap[2 * parent + 1]
         at = parent
-    heap[at, 0], heap[at, 1] = time, row
+    heap[2 * at], heap[2 * at + 1] = time, row

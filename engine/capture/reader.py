@@ -70,7 +70,7 @@ class Reader:
         self._rings = _ring_rows(rings, arena is not None)
         count = 1 if task.separate else len(task.files)
         self._rows = np.zeros((count, state.SOURCE_WORDS), np.int64)
-        self._heap = np.zeros((count, read.HEAP_ENTRY_WORDS), np.int64)
+        self._heap = np.zeros(count * read.HEAP_ENTRY_WORDS, np.int64)
         self._open: dict[int, OpenSource] = {}  # By row.
         self._next = 0  # The next file to open.
         self._bytes_done = 0
@@ -180,11 +180,9 @@ class Reader:
     def _read(self) -> int:
         """Call the kernel once and deal with why it stopped."""
         words = self._words
-        self._open[int(self._heap[0, 1])].prepare()
+        self._open[int(self._heap[1])].prepare()
         words[state.BUDGET] = BATCH_PACKETS
-        status = read.read_batch(
-            words, self._rows.reshape(-1), self._rings.reshape(-1), self._heap.reshape(-1)
-        )
+        status = read.read_batch(words, self._rows.reshape(-1), self._rings.reshape(-1), self._heap)
         self._tell_steps()
         moved = BATCH_PACKETS - int(words[state.BUDGET])
         if status in (state.RING_FULL, state.ARENA_FULL):
@@ -199,7 +197,7 @@ class Reader:
         if status == state.NEED_FILTER:
             self._set_program(row)
         elif status == state.NEED_HEADER and not self._open[row].read_header():
-            read.remove_first(words, self._heap.reshape(-1))
+            read.remove_first(words, self._heap)
             self._close(row)
         elif status in (state.ENDED, state.DAMAGED):
             self._close(row)

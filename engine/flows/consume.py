@@ -18,10 +18,16 @@ from engine.features.activity import SUBFLOW_TIMEOUT_NS
 from engine.features.payload import BYTES_MAX, PACKETS_MAX
 from engine.features.totals import direction_line
 from engine.flows.clock import advance
-from engine.flows.deadlines import AGE_MASK
 from engine.flows.emit import EVENT_TAIL
 from engine.flows.payload import payload_address
-from engine.flows.shard import NOT_MAPPED, SOURCES_AT, cold_reference, row_at, shard_of_arrays
+from engine.flows.shard import (
+    AGE_MASK,
+    NOT_MAPPED,
+    SOURCES_AT,
+    cold_reference,
+    row_at,
+    shard_of_arrays,
+)
 from engine.flows.slots import ROW_BITS, SLOTS, SLOTS_AT, home_slot, tag_of
 from engine.flows.steps import add_step
 from engine.flows.stop import stop

@@ -14,6 +14,7 @@ from engine.features.moments import NO_EXTREMES, add_gap
 from engine.features.services import TCP_PROTOCOL
 from engine.features.totals import direction_line, high_half
 from engine.flows.pools import owned_block, spills_of
+from engine.flows.shard import AGE_MASK
 from engine.flows.spill import PAIR_TOPS, count_impossible, spill_flags, spill_pair
 from engine.layouts import PACKET, places
 from engine.layouts.table import TABLE
@@ -22,7 +23,6 @@ from engine.memory.pointers import shifted
 from engine.memory.wide import wrapped_sum
 from engine.packets.key import PROTOCOL_MASK, PROTOCOL_SHIFT
 
-AGE_MASK = TABLE.index("age_mask")
 CONSTANTS_AT = TABLE.index("constants_at")
 _REFERENCE, _LENGTHS = PACKET.index("reference"), PACKET.index("lengths")
 _KEY = PACKET.index("key")

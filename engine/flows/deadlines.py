@@ -19,7 +19,7 @@ from numba import njit
 from engine.config import PANE_NS
 from engine.events import counter_index
 from engine.flows.pools import LIVE, ROW_FRESH, ROWS
-from engine.flows.shard import row_at
+from engine.flows.shard import AGE_MASK, row_at
 from engine.flows.sorting import BUCKETS, sort_entries
 from engine.layouts import places
 from engine.layouts.table import TABLE
@@ -29,7 +29,6 @@ from engine.memory.pointers import prefetch
 
 IDLE_NS = TABLE.index("idle_ns")
 LINGER_NS = TABLE.index("linger_ns")
-AGE_MASK = TABLE.index("age_mask")
 PANE = TABLE.index("pane")
 DUE_AT = TABLE.index("due_at")
 DUE_HEAD = TABLE.index("due_head")

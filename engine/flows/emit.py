@@ -15,6 +15,7 @@ from engine.features.totals import direction_line, impossible_count, read_totals
 from engine.flows.marks import ended_bits, new_marks, protocol_of, service_of_key
 from engine.flows.pools import spills_of
 from engine.flows.shard import (
+    AGE_MASK,
     RECORD_WORDS,
     addresses_at,
     block_at,
@@ -41,7 +42,6 @@ from engine.memory.options import HOT, KERNEL
 from engine.memory.pointers import prefetch_write, shifted
 from engine.rings import spsc
 
-AGE_MASK = TABLE.index("age_mask")
 EVENT_TAIL = TABLE.index("tail")
 HEAD, KIND = DELTA_EVENT.index("head"), DELTA_EVENT.shift("head", "kind")
 CLASS_SHIFT = DELTA_EVENT.shift("head", "class")

@@ -5,8 +5,8 @@ lengths of a direction at 2**62 bytes², packets of a direction since the pane b
 it is rare; a packet pays three comparisons.
 
 A row keeps its pane block for the next pane. Where blocks run short, rows that have no packet in
-the current pane lose theirs first: one pass over the rows in each pane, which goes on where it
-stopped, so that a packet pays for 64 blocks at most.
+the current pane lose theirs first, until 64 are free. Each pane has one pass over the rows, which
+goes on where it stopped: however short blocks are, a row is looked at once in a pane.
 """
 
 from numba import njit
@@ -16,7 +16,7 @@ from engine.features.bulk import BULK_PACKETS_MIN
 from engine.features.flags import TOPS
 from engine.features.totals import direction_line
 from engine.flows.pools import COLD_LEFT, ROW_FRESH, give_pane_block, spills_of
-from engine.flows.shard import block_at, cold_reference, row_at
+from engine.flows.shard import AGE_MASK, block_at, cold_reference, row_at
 from engine.flows.spill import IMPOSSIBLE_TOP, PAIR_TOPS
 from engine.layouts import places
 from engine.layouts.table import TABLE
@@ -24,7 +24,6 @@ from engine.memory.options import HOT, KERNEL
 from engine.memory.pointers import prefetch
 from engine.memory.wide import wrapped_sum
 
-AGE_MASK = TABLE.index("age_mask")
 CONSTANTS_AT = TABLE.index("constants_at")
 RECLAIMED = TABLE.index("reclaimed")
 _RECLAIM_BLOCKS = 64

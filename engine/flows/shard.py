@@ -17,6 +17,7 @@ from engine.rings.ring import Ring
 RECORD_WORDS = RECORD_SLOTS * EVENT_SLOT_WORDS
 
 ROWS_AT = TABLE.index("rows_at")
+AGE_MASK = TABLE.index("age_mask")
 COLD_AT = TABLE.index("cold_at")
 ADDRESSES_AT = TABLE.index("addresses_at")
 

@@ -31,6 +31,7 @@ from engine.features.totals import direction_line
 from engine.flows.emit import EVENT_TAIL, emit_record
 from engine.flows.pools import ROW_FRESH, ROWS
 from engine.flows.shard import (
+    AGE_MASK,
     RECORD_WORDS,
     ShardArrays,
     addresses_at,
@@ -54,7 +55,7 @@ TRIES = 1000  # Of a row that is being changed; then it is left out, and counted
 FREE, WHOLE, BUSY = 0, 1, -1
 _ROW = 1  # Of the private table that a row is copied to,
 _ACTIVITY, _BULK, _SPILL = 1, 2, 3  # and its blocks: spill and spill flags of A, then of B.
-_BLOCKS, _AGE_MASK = TABLE.index("blocks"), TABLE.index("age_mask")
+_BLOCKS = TABLE.index("blocks")
 _CLOCK = TABLE.index("clock_ns")
 _ROWS_A_CALL = 4096
 _COUNTS = ("fwd_packets", "bwd_packets", "fwd_total_bytes", "bwd_total_bytes")
@@ -108,7 +109,7 @@ def private_shard(words: np.ndarray) -> ShardArrays:
     shape = table_shape(64, 1)
     table = np.zeros(shape.words, np.int64)
     initialise(table, Config(), shape, {"hash_key": (0, 0), "separate": False, "facts": False})
-    table[_AGE_MASK] = words[_AGE_MASK]
+    table[AGE_MASK] = words[AGE_MASK]
     events, packets = PrivateRing(16, EVENT_SLOT_BYTES), PrivateRing(2, PACKET.size_bytes, 2)
     counters = np.zeros(COUNTERS_MAX, np.int64)
     return shard_arrays(table, events, packets, counters, np.zeros(2, np.int64))

@@ -31,7 +31,7 @@ from engine.flows.pools import (
     take_row,
 )
 from engine.flows.pressure import must_end
-from engine.flows.shard import addresses_at, row_at
+from engine.flows.shard import AGE_MASK, addresses_at, row_at
 from engine.flows.slots import find_row, insert_slot
 from engine.layouts import RECORD_SLOTS, places
 from engine.layouts.records import ACTIVE, CLASS_PACKET, ENDED, EVICTED
@@ -40,7 +40,6 @@ from engine.memory.options import HOT, KERNEL
 from engine.memory.wide import unsigned_less, wrapped_difference
 from engine.packets.key import DESTINATION_HIGH, SOURCE_HIGH
 
-AGE_MASK = TABLE.index("age_mask")
 ACTIVE_NS = TABLE.index("active_ns")
 TCP_END = TABLE.index("tcp_end")
 PACKET_SLOTS_MAX = 2 * RECORD_SLOTS + 1  # A final, a fact, an early record.

@@ -9,7 +9,6 @@ from engine.layouts.table import (
     FLOW_ROW,
     PANE_BLOCK,
     SPILL_BLOCK,
-    SPILL_FLAGS_BLOCK,
 )
 from engine.layouts.table import ADDRESSES as ADDRESS_LAYOUT
 
@@ -28,7 +27,6 @@ ADDRESSES = FLOW_ROW.index("addresses")
 FLOW_KEY = FLOW_ROW.index("key")
 START = FLOW_ROW.index("start_ns")
 LAST = FLOW_ROW.index("last")
-GAP_SQUARES = FLOW_ROW.index("gap_squares")
 GAPS = FLOW_ROW.index("gaps")
 RUN = FLOW_ROW.index("run")
 PACE = FLOW_ROW.index("pace")
@@ -82,7 +80,6 @@ BYTES = FLOW_ROW.index("bytes_a") - SIDE_A
 SQUARES = FLOW_ROW.index("squares_a") - SIDE_A
 LENGTHS = FLOW_ROW.index("lengths_a") - SIDE_A
 SIDE_LAST = FLOW_ROW.index("last_a") - SIDE_A
-SIDE_GAP_SQUARES = FLOW_ROW.index("gap_squares_a") - SIDE_A
 SIDE_GAPS = FLOW_ROW.index("gaps_a") - SIDE_A
 FLAGS = FLOW_ROW.index("flags_a") - SIDE_A
 LENGTH_MASK = FLOW_ROW.mask("lengths_a", "min")
@@ -142,11 +139,7 @@ SPILL_DATA = SPILL_BLOCK.index("data")
 SPILL_BYTES = SPILL_BLOCK.index("bytes")
 SPILL_PAYLOAD = SPILL_BLOCK.index("payload")
 SPILL_PSH = SPILL_BLOCK.index("psh")
-SPILL_ACK = SPILL_BLOCK.index("ack")
 SPILL_IMPOSSIBLE = SPILL_BLOCK.index("impossible")
-SPILL_FLAGS = tuple(
-    SPILL_FLAGS_BLOCK.index(flag) for flag in ("fin", "syn", "rst", "urg", "cwr", "ece")
-)
 
 # TCP flags as in the header, RFC 9293 section 3.1.
 FIN, SYN, RST, PSH, ACK, URG, ECE, CWR = 1, 2, 4, 8, 16, 32, 64, 128

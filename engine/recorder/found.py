@@ -14,13 +14,12 @@ from numba import njit
 
 from engine.layouts import ROW
 from engine.memory.wide import multiply_fold
-from engine.recorder.held import is_alert
+from engine.recorder.held import ALERT_SHIFT, is_alert
 
 KEPT_MAX = 65_536  # Addresses with a kind, in each direction.
 NAMED_MAX = 3
 _VERDICT, _KEY = ROW.index("verdict"), ROW.index("key")
 _LABEL_SHIFT, _LABEL_MASK = ROW.shift("verdict", "label"), ROW.mask("verdict", "label")
-_ALERT_SHIFT = ROW.shift("verdict", "alert")
 _VERSION_SHIFT = ROW.shift("key", "version6")
 _ENDS = ("initiator", "responder")
 _WORD_MASK = (1 << 64) - 1
@@ -50,7 +49,7 @@ def _count(places, rows, span, key):
     at, word, used, limit = span
     while at < len(rows) and used <= limit:
         verdict = rows[at, _VERDICT]
-        if verdict >> _ALERT_SHIFT & 1:
+        if verdict >> ALERT_SHIFT & 1:
             version6 = rows[at, _KEY] >> _VERSION_SHIFT & 1
             label = verdict >> _LABEL_SHIFT & _LABEL_MASK
             what = _USED | version6 << _VERSION_AT | label << _LABEL_AT

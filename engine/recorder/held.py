@@ -8,7 +8,7 @@ from engine.layouts import ROW
 
 _HEAD, _REASON_MASK = ROW.index("head"), ROW.mask("head", "reason")
 _REASON_SHIFT = ROW.shift("head", "reason")
-_VERDICT, _ALERT_SHIFT = ROW.index("verdict"), ROW.shift("verdict", "alert")
+_VERDICT, ALERT_SHIFT = ROW.index("verdict"), ROW.shift("verdict", "alert")
 
 
 def is_final(rows: np.ndarray) -> np.ndarray:
@@ -18,7 +18,7 @@ def is_final(rows: np.ndarray) -> np.ndarray:
 
 def is_alert(rows: np.ndarray) -> np.ndarray:
     """Return which rows are alerts."""
-    return (rows[:, _VERDICT] >> _ALERT_SHIFT) & 1 != 0
+    return (rows[:, _VERDICT] >> ALERT_SHIFT) & 1 != 0
 
 
 @dataclass(slots=True)
