@@ -206,7 +206,7 @@ def _put_tcp_flags(row, out, at):
 
 
 @njit(cache=True, nogil=True)
-def _whole_seconds(end, start):
+def _age_s(end, start):
     """Return the whole seconds from start to end; their difference in ns need not be an int64."""
     borrowed = end % _SECOND_NS < start % _SECOND_NS
     return end // _SECOND_NS - start // _SECOND_NS - np.int64(borrowed)
@@ -217,7 +217,7 @@ def _put_derived(machine, op, row, out, at):
     """Write a value that is computed."""
     code = op[0]
     if code == AGE:
-        return put_int(out, at, _whole_seconds(row[op[1]], row[op[2]]))
+        return put_int(out, at, _age_s(row[op[1]], row[op[2]]))
     if code == FLOW_ID:
         return put_int(out, at, flow_id(row))
     if code == UID:
