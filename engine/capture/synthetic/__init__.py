@@ -8,7 +8,7 @@ import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.capture.synthetic import attacks, office
+from engine.capture.synthetic import attacks, chores, office
 from engine.capture.synthetic.frames import Tape
 from engine.capture.synthetic.workloads import big_flows, many_flows
 
@@ -33,6 +33,8 @@ _CLIENTS = "10.20.1.0/24"
 _CLIENTS6 = "2001:db8:20::/48"
 _BEACON_CLIENT = f"10.20.1.{11 + attacks.BEACON_DESK}/32"
 _UPLOAD_CLIENT = f"10.20.1.{11 + attacks.EXFILTRATION_DESK}/32"
+_BACKUP_CLIENT = f"10.20.1.{11 + chores.BACKUP_DESK}/32"
+_CALL_CLIENT = f"10.20.1.{11 + chores.CALL_DESK}/32"
 
 # The first row that a flow matches says what it is; every flow of the demo matches one.
 DEMO_TRUTH = (
@@ -40,6 +42,7 @@ DEMO_TRUTH = (
     Truth("brute force", attacks.GUESSER.address + "/32", "10.20.0.22/32", 22, attack=True),
     Truth("flood", attacks.FLOOD_NETWORK, "10.20.0.80/32", 80, attack=True),
     Truth("beacon", _BEACON_CLIENT, attacks.BEACON_SERVER.address + "/32", 443, attack=True),
+    Truth("collection", _UPLOAD_CLIENT, "10.20.1.0/24", 445, attack=True),
     Truth(
         "exfiltration",
         _UPLOAD_CLIENT,
@@ -58,6 +61,10 @@ DEMO_TRUTH = (
     Truth("mail", "192.0.2.0/24", "10.20.0.25/32", 25),
     Truth("mail", _CLIENTS, "10.20.0.25/32", 143),
     Truth("mail", _CLIENTS, "10.20.0.25/32", 587),
+    Truth("clock", _CLIENTS, chores.CLOCK.address + "/32", 123),
+    Truth("reports", _CLIENTS, chores.VENDOR.address + "/32", 443),
+    Truth("backup", _BACKUP_CLIENT, chores.BACKUP_SERVER.address + "/32", 443),
+    Truth("call", _CALL_CLIENT, chores.CALL_SERVER.address + "/32", 3478),
 )
 
 
@@ -76,10 +83,11 @@ _network = functools.cache(ipaddress.ip_network)
 
 
 def demo(path: str | Path) -> int:
-    """Write 95 s of an ordinary office in which five things go wrong; return how many packets.
+    """Write 95 s of an ordinary office in which six things go wrong; return how many packets.
 
-    Web, DNS, SMB and mail of sixteen people; a scan from 15 s on, an SSH brute force from 25 s,
-    an exfiltration from 45 s, a SYN flood from 70 s, and a beacon all the time.
+    Web, DNS, SMB and mail of sixteen people, clocks, reports, a backup and a call; a scan from 15 s
+    on, an SSH brute force from 25 s, a collection from colleagues' shares from 30 s and its
+    exfiltration from 45 s, a SYN flood from 70 s, and a beacon all the time.
     """
     tape = Tape(_SEED)
     place = office.build(tape)
@@ -90,4 +98,6 @@ def demo(path: str | Path) -> int:
     attacks.brute_force(tape, place, 25e6)
     attacks.exfiltrate(tape, place, 45e6)
     attacks.flood(tape, place, 70e6)
+    attacks.collect(tape, place, 30e6)
+    chores.run(tape, place, end_us)
     return tape.write(path, end_us)

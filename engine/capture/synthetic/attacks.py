@@ -1,10 +1,17 @@
-"""What goes wrong in the office: a scan, a brute force, a flood, a beacon, an exfiltration."""
+"""What goes wrong in the office: scan, brute force, flood, beacon, collection, exfiltration."""
 
 from engine.capture.synthetic.conversation import CLIENT, SERVER, Conversation, Route
 from engine.capture.synthetic.frames import ACK, RST, SYN, Host, Segment, Tape, host
 from engine.capture.synthetic.messages import (
+    SMB_CLOSE,
+    SMB_CREATE,
+    SMB_NEGOTIATE,
+    SMB_READ,
+    SMB_SESSION,
+    SMB_TREE,
     SSH_CLIENT_LISTS,
     SSH_SERVER_LISTS,
+    smb,
     ssh_key_exchange,
     tls_client_hello,
     tls_data,
@@ -27,6 +34,9 @@ _PROBE_GAP_US = 2_500
 _LOGINS = 60
 _BEACON_GAP_US = 5e6
 _UPLOAD_BYTES = 9_000_000
+_COLLECTED_DESKS = (0, 2, 4, 6, 8, 10)
+_COLLECTED_BYTES = 1_500_000  # Of each desk.
+_READ_BYTES = 65_536
 
 
 def _probe(tape: Tape, target: Host, port: int, start_us: float, answer: int) -> None:
@@ -118,6 +128,30 @@ def beacon(tape: Tape, office: Office, start_us: float, end_us: float) -> None:
         talk.say(SERVER, tls_data(tape.dice, 134), 1_500)
         talk.close(CLIENT, 400)
         start_us += _BEACON_GAP_US * tape.dice.uniform(0.99, 1.01)
+
+
+def collect(tape: Tape, office: Office, start_us: float) -> None:
+    """Read what colleagues share, desk after desk: nine megabytes that are sent away later."""
+    route = Route(60, 90, 25)
+    client = office.clients[EXFILTRATION_DESK]
+    for desk in _COLLECTED_DESKS:
+        talk = Conversation(tape, client, office.clients[desk], 445, start_us, route).open()
+        for command, asked, answered in (
+            (SMB_NEGOTIATE, 110, 190),
+            (SMB_SESSION, 95, 260),
+            (SMB_SESSION, 520, 30),
+            (SMB_TREE, 60, 16),
+            (SMB_CREATE, 180, 150),
+        ):
+            talk.say(CLIENT, smb(command, asked, False), 400)
+            talk.say(SERVER, smb(command, answered, True), 700)
+        for _ in range(_COLLECTED_BYTES // _READ_BYTES):
+            talk.say(CLIENT, smb(SMB_READ, 49, False), 900)
+            talk.say(SERVER, smb(SMB_READ, 16, True, tape.dice.randbytes(_READ_BYTES)), 1_500)
+        talk.say(CLIENT, smb(SMB_CLOSE, 24, False), 300)
+        talk.say(SERVER, smb(SMB_CLOSE, 60, True), 300)
+        talk.close(CLIENT, 20_000)
+        start_us = talk.now_us + tape.dice.uniform(500_000, 1_500_000)
 
 
 def exfiltrate(tape: Tape, office: Office, start_us: float) -> None:

@@ -7,6 +7,7 @@ numbers. What it cannot show: whether real offices look like this.
 
 import collections
 import ipaddress
+import itertools
 import struct
 from dataclasses import dataclass
 
@@ -139,14 +140,16 @@ def test_every_flow_of_the_demo_has_a_known_kind(demo_flows):
     assert kinds["brute force"] >= 50
     assert kinds["flood"] > 10_000
     assert kinds["beacon"] >= 18
-    assert kinds["exfiltration"] == 1
+    assert kinds["exfiltration"] == kinds["call"] == 1
+    assert kinds["collection"] == 6
+    assert kinds["clock"] > 80
 
 
 def test_attacks_and_ordinary_flows_never_share_a_truth(demo_flows):
     attackers = {truth.kind for truth in synthetic.DEMO_TRUTH if truth.attack}
     ordinary = {truth.kind for truth in synthetic.DEMO_TRUTH if not truth.attack}
-    assert attackers == {"scan", "brute force", "flood", "beacon", "exfiltration"}
-    assert ordinary == {"web", "dns", "smb", "mail"}
+    assert attackers == {"scan", "brute force", "flood", "beacon", "collection", "exfiltration"}
+    assert ordinary == {"web", "dns", "smb", "mail", "clock", "reports", "backup", "call"}
 
 
 def test_kind_of_a_flow_that_is_not_the_demos_is_none():
@@ -161,6 +164,69 @@ def test_scan_is_horizontal_and_vertical(demo_flows):
             probed[responder].add(port)
     assert len(probed) > 400
     assert max(len(ports) for ports in probed.values()) >= 700
+
+
+def of_kind(flows, *kinds):
+    """Return [(initiator, responder, packets)] of the flows of these kinds, by their begin."""
+    found = [
+        (initiator, responder, packets)
+        for (_, initiator, responder), packets in flows.items()
+        if synthetic.kind_of(initiator[0], *responder).kind in kinds
+    ]
+    return sorted(found, key=lambda flow: flow[2][0].time_us)
+
+
+def payload_bytes(packets, sender):
+    return sum(len(packet.payload) for packet in packets if packet.source == sender)
+
+
+def test_beacon_calls_one_server_at_one_interval(demo_flows):
+    flows = of_kind(demo_flows, "beacon")
+    assert len({(initiator[0], responder) for initiator, responder, _ in flows}) == 1
+    begins = [packets[0].time_us for _, _, packets in flows]
+    gaps = [later - begin for begin, later in itertools.pairwise(begins)]
+    assert len(gaps) >= 8
+    assert all(4.9e6 < gap < 5.1e6 for gap in gaps)
+
+
+@pytest.mark.parametrize("kind, gap_s", [("clock", 16), ("reports", 10)])
+def test_ordinary_machines_are_as_regular_as_the_beacon(demo_flows, kind, gap_s):
+    begins = collections.defaultdict(list)
+    for initiator, _, packets in of_kind(demo_flows, kind):
+        begins[initiator[0]].append(packets[0].time_us)
+    assert len(begins) >= 8
+    for times in begins.values():
+        gaps = [later - begin for begin, later in itertools.pairwise(times)]
+        assert len(gaps) >= 4
+        assert all(0.97e6 * gap_s < gap < 1.03e6 * gap_s for gap in gaps)
+
+
+def test_what_is_sent_away_was_collected_inside_before(demo_flows):
+    ((thief, _, sent),) = of_kind(demo_flows, "exfiltration")
+    collected = of_kind(demo_flows, "collection")
+    assert {initiator[0] for initiator, _, _ in collected} == {thief[0]}
+    assert all(responder[0].startswith("10.20.") for _, responder, _ in collected)
+    assert max(packets[-1].time_us for _, _, packets in collected) < sent[0].time_us
+    got = sum(payload_bytes(packets, responder) for _, responder, packets in collected)
+    assert 0.9 < got / payload_bytes(sent, thief) < 1.1
+
+
+def test_backup_sends_as_much_as_the_exfiltration_and_collects_nothing(demo_flows):
+    ((thief, _, stolen),) = of_kind(demo_flows, "exfiltration")
+    saved = of_kind(demo_flows, "backup")
+    amounts = [payload_bytes(packets, initiator) for initiator, _, packets in saved]
+    assert all(amount > 1 << 20 for amount in amounts)
+    assert sum(amounts) > payload_bytes(stolen, thief)
+    (keeper,) = {initiator[0] for initiator, _, _ in saved}
+    inside = of_kind(demo_flows, "smb", "collection")
+    read = [payload_bytes(p, end) for begun, end, p in inside if begun[0] == keeper]
+    assert sum(read) < sum(amounts) / 5
+
+
+def test_call_sends_alike_both_ways(demo_flows):
+    ((caller, relay, packets),) = of_kind(demo_flows, "call")
+    assert 0.8 < payload_bytes(packets, caller) / payload_bytes(packets, relay) < 1.25
+    assert packets[-1].time_us - packets[0].time_us > 35e6
 
 
 def test_exfiltration_sends_much_more_than_it_gets(demo_flows):
