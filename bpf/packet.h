@@ -5,7 +5,7 @@
 
 #include <linux/types.h>
 
-/* One parsed packet, capture to worker. header_length 0 marks a control record. */
+/* One parsed packet, capture to worker. `lengths` 0 marks a control record. */
 struct packet {
 	__s64 time_ns; /* ns: corrected clock */
 	__s64 source_high; /* -: source address, upper 64 bits; IPv4: 0 */

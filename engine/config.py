@@ -2,8 +2,7 @@
 
 A configuration is TOML; `--set section.key=value` overrides a key. An unknown key, a value out of
 range and an impossible relation are ConfigError (exit 2) that names the key and the allowed range.
-Durations are written "120 s", "500 ms" or as a number of seconds, and held in ns; "off" is 0 where
-it is allowed. Sizes are written "64 MiB" or as a number of bytes.
+How values are written is in limits.py.
 """
 
 import os
@@ -14,8 +13,8 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 
 from engine.errors import ConfigError
+from engine.limits import SAME, SECOND_NS, Limit, as_toml, checked_value, comment
 
-SECOND_NS = 1_000_000_000
 PANE_NS = 5 * SECOND_NS  # Every window is a multiple of panes, every timeout at least one.
 WIDE_AGE_NS = 1 << 44  # A narrow row holds ages below this (4.9 h).
 WIDE_SQUARES = 1 << 84  # A narrow row holds sums of squared gaps below this, in ns².
@@ -25,24 +24,6 @@ IDLE_TIMEOUT_MAX_NS = 24 * 3600 * SECOND_NS
 FLOWS_PER_WORKER_MAX = 1_500_000  # Rows and cold blocks are referred to by 21 bits.
 SOURCES_MAX = 1 << 15  # A source number has 15 bits of the frame reference.
 STEPS_MAX = 4096  # Clock steps a worker remembers.
-
-_UNITS_NS = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9, "min": 60 * 10**9, "h": 3600 * 10**9}
-_UNITS_BYTES = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
-_TOML_ESCAPED = re.compile(r'[\x00-\x1f\x7f"\\]')
-_QUANTITY = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*$")
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """What a key may hold. `kind` is count, power_of_two, duration, size, switch, choice, text."""
-
-    kind: str
-    unit: str
-    meaning: str
-    low: int = 0
-    high: int = 0
-    choices: tuple[str, ...] = ()
-    off: bool = False  # "off" is allowed and held as 0.
 
 
 def _key(default, kind, unit, meaning, **bounds):
@@ -62,6 +43,15 @@ def _duration(default_s, meaning, low_ns, high_ns=TIMEOUT_MAX_NS, off=False):
     return _key(default, "duration", "ns", meaning, low=low_ns, high=high_ns, off=off)
 
 
+def _idle_timeout_of(protocols):
+    limits = {"low": PANE_NS, "high": IDLE_TIMEOUT_MAX_NS, "off": True, "same": True}
+    return _key(SAME, "duration", "ns", f"likewise, of {protocols}", **limits)
+
+
+def _choice(*choices, meaning):
+    return _key(choices[0], "choice", "", meaning, choices=choices)
+
+
 @dataclass(frozen=True, slots=True)
 class EngineSection:
     workers: int = _count(0, "processes", "workers; 0: cores - 2, at least 1", 0, 64)
@@ -74,15 +64,43 @@ class RingSection:
     row_capacity: int = _power(4_096, "rows", "ring to the recorder", 2, 1 << 20)
 
 
+PORT_PROTOCOLS = ("tcp", "udp", "udp_lite", "sctp", "dccp")
+
+
 @dataclass(frozen=True, slots=True)
 class FlowSection:
     max_flows: int = _count(1 << 20, "flows", "live flows, all workers together", 64, 1 << 26)
     idle_timeout: int = _duration(
         120, "silence that ends a flow", PANE_NS, IDLE_TIMEOUT_MAX_NS, off=True
     )
+    idle_timeout_tcp: int = _idle_timeout_of("TCP")
+    idle_timeout_udp: int = _idle_timeout_of("UDP")
+    idle_timeout_icmp: int = _idle_timeout_of("ICMP and ICMPv6")
+    idle_timeout_other: int = _idle_timeout_of("all other protocols")
     active_timeout: int = _duration(1800, "age that splits a flow", PANE_NS, off=True)
     tcp_linger: int = _duration(5, "silence after a TCP end", PANE_NS, 1000 * SECOND_NS)
     tcp_end: bool = _key(True, "switch", "", "whether RST, or FIN from both, ends a flow")
+    initiator: str = _choice(
+        "synack",
+        "first",
+        meaning="who sent the first packet; synack: who got it if it is a SYN-ACK",
+    )
+    length: str = _choice(
+        *("ip", "frame", "captured", "payload"), meaning="what is counted as bytes of a packet"
+    )
+    icmp: str = _choice(
+        "community", "zero", meaning="ports of ICMP, by type and code as in Community ID, or 0"
+    )
+    port_protocols: tuple[str, ...] = _key(
+        PORT_PROTOCOLS,
+        "choices",
+        "",
+        "protocols whose ports are in the key",
+        choices=PORT_PROTOCOLS,
+    )
+    vlan_in_key: str = _choice(
+        *("outer", "inner", "all", "off"), meaning="which VLAN tags tell flows apart"
+    )
 
 
 TUNNELS = (
@@ -101,11 +119,18 @@ TUNNELS = (
 
 @dataclass(frozen=True, slots=True)
 class PacketSection:
-    decapsulate: str = _key(
-        "outer", "choice", "", "layer that is metered", choices=("outer", "inner", "all")
-    )
+    decapsulate: str = _choice("outer", "inner", "all", meaning="layer that is metered")
     tunnels: tuple[str, ...] = _key(
         TUNNELS, "choices", "", "kinds of tunnel that are opened", choices=TUNNELS
+    )
+    fragments: str = _choice(
+        "track", "skip", meaning="whether later fragments are counted to the flow of the first"
+    )
+    cut: str = _choice(
+        "keep", "skip", meaning="whether packets that are not captured to their end are refused"
+    )
+    checksums: str = _choice(
+        "ignore", "verify", meaning="whether packets with a wrong checksum are refused"
     )
 
 
@@ -139,13 +164,21 @@ class HashSection:
 
 @dataclass(frozen=True, slots=True)
 class ProcessSection:
-    start: str = _key("fork", "choice", "", "how stages are started", choices=("fork", "spawn"))
+    start: str = _choice("fork", "spawn", meaning="how stages are started")
     stall_timeout: int = _duration(30, "silence of a stage that counts as hung", SECOND_NS)
 
 
 @dataclass(frozen=True, slots=True)
 class ModelSection:
     path: str = _key("", "text", "", "model file; empty: the one in the package")
+
+
+@dataclass(frozen=True, slots=True)
+class RecorderSection:
+    community_id_seed: int = _count(0, "seeds", "seed of Community IDs in outputs", 0, 65_535)
+
+
+TCP, UDP, ICMP, ICMP6 = 6, 17, 1, 58
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +193,7 @@ class Config:
     hash: HashSection = field(default_factory=HashSection)
     process: ProcessSection = field(default_factory=ProcessSection)
     model: ModelSection = field(default_factory=ModelSection)
+    recorder: RecorderSection = field(default_factory=RecorderSection)
 
     def __post_init__(self) -> None:
         _check_relations(self)
@@ -169,13 +203,30 @@ class Config:
         """Return how many workers run: as set, or cores - 2, at least 1."""
         return self.engine.workers or max(1, len(os.sched_getaffinity(0)) - 2)
 
+    def idle_timeout_of(self, protocol: int) -> int:
+        """Return the idle timeout of flows of a protocol, in ns; 0: off."""
+        flow = self.flow
+        own = {
+            TCP: flow.idle_timeout_tcp,
+            UDP: flow.idle_timeout_udp,
+            ICMP: flow.idle_timeout_icmp,
+            ICMP6: flow.idle_timeout_icmp,
+        }.get(protocol, flow.idle_timeout_other)
+        return flow.idle_timeout if own == SAME else own
+
+    @property
+    def payload_is_copied(self) -> bool:
+        """Return whether payload goes through the arena, not being where lengths say it is."""
+        return self.flow.length != "ip"
+
     @property
     def wide(self) -> bool:
         """Return whether rows keep 64-bit ages and no sums of squared gaps (SEMANTICS.rst)."""
-        active, idle = self.flow.active_timeout, self.flow.idle_timeout
-        if not active or not idle or active >= WIDE_AGE_NS:
+        active = self.flow.active_timeout
+        idle = [self.idle_timeout_of(protocol) for protocol in (TCP, UDP, ICMP, 0)]
+        if not active or not all(idle) or active >= WIDE_AGE_NS:
             return True
-        return active * max(idle, active) >= WIDE_SQUARES
+        return active * max(*idle, active) >= WIDE_SQUARES
 
     def hash_key(self) -> tuple[int, int]:
         """Return the two halves of the hash key; drawn anew at each call when none is set."""
@@ -220,38 +271,6 @@ def limits():
 _LIMITS = {name: limit for name, limit, _ in limits()}
 
 
-def _quantity(name: str, value, units: dict[str, int], plain: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise ConfigError(f"{name} must be a number with a unit ({', '.join(units)}), is {value!r}")
-    match = _QUANTITY.match(str(value))
-    if match is None or (match[2] and match[2] not in units):
-        raise ConfigError(f"{name} must be a number with a unit ({', '.join(units)}), is {value!r}")
-    number, _, decimals = match[1].partition(".")
-    scale = units[match[2]] if match[2] else plain
-    return int(number) * scale + (int(decimals) * scale // 10 ** len(decimals) if decimals else 0)
-
-
-def _number(name: str, limit: Limit, value) -> int:
-    if limit.kind == "duration":
-        number = _quantity(name, value, _UNITS_NS, SECOND_NS)
-    elif limit.kind == "size":
-        number = _quantity(name, value, _UNITS_BYTES, 1)
-    else:
-        try:
-            number = int(str(value)) if not isinstance(value, bool | float) else None
-        except ValueError:
-            number = None
-        if number is None:
-            raise ConfigError(f"{name} must be a whole number of {limit.unit}, is {value!r}")
-    if not limit.low <= number <= limit.high:
-        raise ConfigError(f"{name} must be {_bounds(limit)}, is {value}")
-    if limit.kind == "power_of_two" and number & (number - 1):
-        raise ConfigError(
-            f"{name} must be a power of two, is {number}; use {1 << number.bit_length()}"
-        )
-    return number
-
-
 def parse_value(name: str, value):
     """Return the checked value of setting `name` from TOML or from text, or raise ConfigError."""
     limit = _LIMITS.get(name)
@@ -261,27 +280,7 @@ def parse_value(name: str, value):
         raise ConfigError(
             f"unknown setting {name!r}; known: {', '.join(near) if near else ', '.join(sections)}"
         )
-    if limit.kind == "switch":
-        switches = {True: True, False: False, "true": True, "false": False}
-        if not isinstance(value, bool | str) or value not in switches:
-            raise ConfigError(f"{name} must be true or false, is {value!r}")
-        return switches[value]
-    if limit.kind == "text":
-        if not isinstance(value, str):
-            raise ConfigError(f"{name} must be text, is {value!r}")
-        return value
-    if limit.kind == "choice":
-        if value not in limit.choices:
-            raise ConfigError(f"{name} must be one of {', '.join(limit.choices)}, is {value!r}")
-        return value
-    if limit.kind == "choices":
-        names = value.replace(",", " ").split() if isinstance(value, str) else value
-        if not isinstance(names, list | tuple) or any(n not in limit.choices for n in names):
-            raise ConfigError(f"{name} may list {', '.join(limit.choices)}, is {value!r}")
-        return tuple(choice for choice in limit.choices if choice in names)
-    if limit.off and value == "off":
-        return 0
-    return _number(name, limit, value)
+    return checked_value(name, limit, value)
 
 
 def with_settings(config: Config, settings: dict[str, object]) -> Config:
@@ -295,9 +294,13 @@ def with_settings(config: Config, settings: dict[str, object]) -> Config:
     return replace(config, **changed)
 
 
-def load(path: str | None = None, overrides: tuple[str, ...] = ()) -> Config:
-    """Return the configuration of a TOML file (None: defaults) with `key=value` overrides."""
-    settings: dict[str, object] = {}
+def load(
+    path: str | None = None,
+    overrides: tuple[str, ...] = (),
+    profile: dict[str, object] | None = None,
+) -> Config:
+    """Return a profile's settings, a TOML file's over them, then `key=value` overrides."""
+    settings: dict[str, object] = dict(profile or {})
     if path is not None:
         try:
             tree = tomllib.loads(Path(path).read_text(encoding="utf-8"))
@@ -318,10 +321,17 @@ def load(path: str | None = None, overrides: tuple[str, ...] = ()) -> Config:
 
 
 def flatten(config: Config) -> dict[str, object]:
-    """Return {dotted key: value} of the whole configuration (durations in ns, sizes in bytes)."""
+    """Return {dotted key: value} of the whole configuration (durations in ns, sizes in bytes).
+
+    A timeout that is as flow.idle_timeout is "same".
+    """
     assert is_dataclass(config)
-    return {
+    values = {
         name: getattr(getattr(config, name.split(".")[0]), name.split(".")[1]) for name in _LIMITS
+    }
+    return {
+        name: "same" if _LIMITS[name].same and value == SAME else value
+        for name, value in values.items()
     }
 
 
@@ -334,45 +344,5 @@ def dump(config: Config) -> str:
         if head != section:
             lines += ["", f"[{head}]"] if section else [f"[{head}]"]
             section = head
-        lines.append(f"{key} = {_toml(limit, flatten(config)[name])}  # {_comment(limit)}")
+        lines.append(f"{key} = {as_toml(limit, flatten(config)[name])}  # {comment(limit)}")
     return "\n".join(lines) + "\n"
-
-
-def _toml(limit: Limit, value) -> str:
-    if limit.kind == "duration":
-        return '"off"' if not value and limit.off else f'"{_with_unit(value, _UNITS_NS)}"'
-    if limit.kind == "size":
-        return f'"{_with_unit(value, _UNITS_BYTES)}"'
-    if limit.kind == "switch":
-        return "true" if value else "false"
-    if limit.kind == "choices":
-        return "[" + ", ".join(f'"{choice}"' for choice in value) + "]"
-    if limit.kind in ("text", "choice"):
-        return '"' + _TOML_ESCAPED.sub(lambda one: f"\\u{ord(one[0]):04x}", value) + '"'
-    return str(value)
-
-
-def _with_unit(value: int, units: dict[str, int]) -> str:
-    name, scale = max(
-        ((name, scale) for name, scale in units.items() if value % scale == 0 and scale <= value),
-        key=lambda pair: pair[1],
-        default=(next(iter(units)), 1),
-    )
-    return f"{value // scale} {name}"
-
-
-def _bounds(limit: Limit) -> str:
-    units = {"duration": _UNITS_NS, "size": _UNITS_BYTES}.get(limit.kind)
-    if units:
-        bounds = f"{_with_unit(limit.low, units)} to {_with_unit(limit.high, units)}"
-    else:
-        bounds = f"{limit.low} to {limit.high} {limit.unit}"
-    return bounds + (" or off" if limit.off else "")
-
-
-def _comment(limit: Limit) -> str:
-    if limit.kind in ("choice", "choices"):
-        return f"{limit.meaning}: {', '.join(limit.choices)}"
-    if limit.kind in ("duration", "size", "count", "power_of_two"):
-        return f"{limit.meaning}; {_bounds(limit)}"
-    return limit.meaning

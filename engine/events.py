@@ -17,7 +17,7 @@ class Counter:
 
 
 # A packet read is in exactly one of: refused_*, filtered, dropped_*, or on its way to a worker.
-MALFORMED = ("cut", "short", "ip_version", "length", "tcp_offset", "depth", "time")
+MALFORMED = ("cut", "short", "ip_version", "length", "tcp_offset", "depth", "time", "checksum")
 REFUSED = (
     "refused_non_ip",
     "refused_unsupported_link",
@@ -39,6 +39,7 @@ CAPTURE = (
     Counter("refused_malformed_tcp_offset", "TCP data offset below 20 or beyond the packet"),
     Counter("refused_malformed_depth", "too many tags or nested tunnels"),
     Counter("refused_malformed_time", "stamp outside the range of the clock"),
+    Counter("refused_malformed_checksum", "a wrong checksum (packet.checksums = verify)"),
     Counter("filtered", "packets that the filter does not match"),
     Counter("dropped_ring", "live only: packets for a worker whose ring was full"),
     Counter("dropped_arena", "live only: packets for which the frame arena was full"),

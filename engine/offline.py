@@ -51,7 +51,7 @@ class Pipeline:
         hash_key = task.get("hash_key", (0, 0))
         separate = task.get("separate", False)
         ring, arena = config.ring, None
-        if needs_arena(files):
+        if needs_arena(files, config.payload_is_copied):
             arena = np.zeros(config.capture.arena_bytes, np.uint8)
         self.reports: list[tuple[str, dict]] = []
         self.capture_line = PrivateLine([counter.name for counter in CAPTURE])

@@ -53,7 +53,7 @@ def main(plan: RunPlan, number: int, reporter: Reporter) -> None:
         for worker in range(plan.workers)
     ]
     arena = None
-    if needs_arena(files):
+    if needs_arena(files, plan.config.payload_is_copied):
         segment = Segment.attach(segment_name(plan.run, "arena"), "arena")
         arena = segment.words.view(np.uint8)[: plan.config.capture.arena_bytes]
     task = Task(

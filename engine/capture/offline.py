@@ -70,7 +70,9 @@ def capture(
     config = config or Config()
     files = find_sources(paths)
     rings = [PacketRing(config.ring.packet_capacity) for _ in range(workers)]
-    arena = np.zeros(config.capture.arena_bytes, np.uint8) if needs_arena(files) else None
+    arena = None
+    if needs_arena(files, config.payload_is_copied):
+        arena = np.zeros(config.capture.arena_bytes, np.uint8)
     counters = np.zeros(COUNTERS_MAX, np.int64)
     reports: list[tuple[str, dict]] = []
     reader = Reader(

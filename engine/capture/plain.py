@@ -3,8 +3,9 @@
 It takes a packet only if everything about it is ordinary: a record of a little-endian pcap file, or
 an enhanced packet block of a little-endian pcapng file with stamps in us or ns, mapped, whole, of
 an Ethernet link, not older than the one before, of a source whose clock was never corrected,
-without a filter, that packets/plain.py parses, and with a free slot. It stops before the first that
-is not, which read.py then sends the long way round, with the same result.
+without a filter or settings that change what counts, that packets/plain.py parses, and with a free
+slot. It stops before the first that is not, which read.py then sends the long way round, with the
+same result.
 
 Words of the source and of the ring are kept in variables, and written back at the end.
 """
@@ -85,7 +86,7 @@ from engine.memory.addresses import words_at
 from engine.memory.options import HOT, KERNEL
 from engine.memory.pointers import bytes_at, load_u32, prefetch, shifted
 from engine.packets.key import shard_of
-from engine.packets.layers import DECAPSULATE, OUTER, SECRET_WORDS, SECRETS
+from engine.packets.layers import DECAPSULATE, DEMANDS, METERING, OUTER, SECRET_WORDS, SECRETS
 from engine.packets.lines import REFERENCE, TIME
 from engine.packets.link import ETHERNET
 from engine.packets.plain import IP_AT, parse_plain
@@ -112,6 +113,8 @@ def send_plain(reader, source, rings, bound):
     if source[SWAPPED] or source[COPIED] or source[HAS_LATEST] == 0 or source[KIND] == UNKNOWN:
         return
     if source[LATEST] != source[LATEST_STAMP] or reader[FILTERED] or reader[SENT]:
+        return
+    if reader[METERING] or reader[DEMANDS]:
         return
     scale = _pcap_scale(source) if source[KIND] == PCAP else _pcapng_scale(source)
     if scale == 0:

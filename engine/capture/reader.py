@@ -19,6 +19,7 @@ from engine.events import counter_index
 from engine.layouts import END, SOURCE_END
 from engine.packets import fragments, layers
 from engine.packets.key import secret_words
+from engine.packets.metering import demands_word, metering_word, vlan_word
 from engine.packets.tunnels import KIND_BITS
 from engine.rings.plan import SourceFile
 from engine.rings.waiting import BUSY, FINISHED, IDLE, SOME
@@ -87,6 +88,9 @@ class Reader:
         words = np.zeros(state.READER_WORDS, np.int64)
         packet = task.config.packet
         words[layers.DECAPSULATE] = _MODES.index(packet.decapsulate)
+        words[layers.METERING] = metering_word(task.config)
+        words[layers.DEMANDS] = demands_word(task.config)
+        words[layers.VLAN_AT] = vlan_word(task.config)
         words[layers.TUNNELS] = sum(KIND_BITS[kind] for kind in packet.tunnels)
         words[layers.FRAGMENTS] = self._cache.ctypes.data
         words[layers.SECRET_WORDS] = self._secrets.ctypes.data
@@ -148,6 +152,8 @@ class Reader:
         try:
             file = self._task.files[number]
             source = OpenSource(file, number, self._rows[row], capture.stream_buffer_bytes)
+            if self._task.config.payload_is_copied:
+                self._rows[row, state.COPIED] = 1
         except CaptureError as error:
             self._counters[_SOURCES] += 1
             self._counters[_DAMAGED] += 1

@@ -108,6 +108,8 @@ from engine.packets.lines import (
     KEY,
     LENGTHS,
     LINE_WORDS,
+    PAYLOAD_AT,
+    PAYLOAD_MASK,
     PORT_MASK,
     PROTOCOL,
     REFERENCE,
@@ -243,10 +245,13 @@ def _send_lines(reader, source, rings, frame, result):
 
 @njit(**KERNEL)
 def _copy_to_arena(reader, rings, frame, line):
-    """Copy what a worker may read of the layer in `line`; return its arena position or -1."""
+    """Copy what a worker may read of the layer in `line`; return its arena position or -1.
+
+    The payload comes to stand behind as many bytes as the record says that headers have.
+    """
     lengths = line[LENGTHS]
     headers = lengths >> HEADER_SHIFT & HEADER_MASK
-    captured = lengths >> CAPTURED_SHIFT & CAPTURED_MASK
+    captured = lengths >> CAPTURED_SHIFT & CAPTURED_MASK if lengths & PAYLOAD_MASK else 0
     ports = line[KEY] & (PORT_MASK | PORT_MASK << DESTINATION_PORT_SHIFT)
     dns = ports & PORT_MASK == PORT_DNS or ports >> DESTINATION_PORT_SHIFT == PORT_DNS
     if captured > PAYLOAD_READ_MAX and not (dns and line[PROTOCOL] == UDP):
@@ -257,9 +262,9 @@ def _copy_to_arena(reader, rings, frame, line):
     if place < 0:
         return place
     at = place & (reader[ARENA_BYTES] - 1)
-    target = bytes_at(reader[ARENA] + at, headers + captured)
-    begin = line[HEADER_AT]
-    for k in range(headers + captured):
+    target = bytes_at(reader[ARENA] + at + headers, captured)
+    begin = line[PAYLOAD_AT]
+    for k in range(captured):
         target[k] = frame[begin + k]
     reader[ARENA_POSITION] = place + headers + captured
     return place

@@ -37,9 +37,9 @@ def find_sources(paths: Iterable[str]) -> tuple[SourceFile, ...]:
     return tuple(sorted(found.values(), key=lambda source: os.fsencode(source.path)))
 
 
-def needs_arena(sources: Iterable[SourceFile]) -> bool:
-    """Return whether packets of any source go through the frame arena."""
-    return any(not source.mapped for source in sources)
+def needs_arena(sources: Iterable[SourceFile], copied: bool = False) -> bool:
+    """Return whether payload of any source goes through the frame arena; `copied`: of all."""
+    return copied or any(not source.mapped for source in sources)
 
 
 def compression_of(head: bytes) -> str:

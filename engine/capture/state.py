@@ -12,6 +12,7 @@ which is what happens when a ring is full.
 from engine.memory.layout import Layout, Line, Word
 from engine.packets.layers import PARSER
 from engine.packets.lines import LAYERS_MAX, LINE_WORDS
+from engine.packets.link import OFFSET_MASK
 
 
 def _word(name: str, unit: str, meaning: str, count: int = 1) -> Word:
@@ -214,9 +215,9 @@ READER = Layout(
             ),
         ),
         *(
-            Line("capture", (_word(f"line_{k}_{half}", "-", "lines.LINE", 8),))
+            Line("capture", (_word(f"line_{k}_{part}", "-", "lines.LINE", 8),))
             for k in range(LAYERS_MAX)
-            for half in range(2)
+            for part in range(LINE_WORDS // 8)
         ),
     ),
     64,
@@ -285,5 +286,6 @@ DAMAGES = (
 ) = range(len(DAMAGES))
 REFERENCE_SHIFT = 48  # A frame reference is source number << 48 | offset.
 CAPTURED_MAX = 262_144  # Of a record, as in libpcap and wiretap.
+assert 2 * CAPTURED_MAX < OFFSET_MASK  # A place holds an offset in a frame.
 BLOCK_BYTES_MAX = 1 << 24
 STREAM_BYTES_MAX = 1 << REFERENCE_SHIFT

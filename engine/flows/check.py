@@ -180,8 +180,9 @@ def deadlines_of(table: Table) -> np.ndarray:
     word, lines = table.word, table.rows[table.live]
     last = lines[:, places.START] + (lines[:, places.LAST] & word["age_mask"])
     ended = lines[:, places.FLOW_KEY] & places.ENDED != 0
-    never = np.full(len(last), places.TIME_MAX)
-    silent = last + word["idle_ns"] if word["idle_ns"] else never
+    protocols = lines[:, places.FLOW_KEY] >> places.PROTOCOL_SHIFT & places.PROTOCOL_MASK
+    timeouts = table.words[word["timeouts_at"] + protocols]
+    silent = np.where(timeouts != 0, last + timeouts, places.TIME_MAX)
     return np.where(ended, last + word["linger_ns"], silent)
 
 

@@ -184,7 +184,7 @@ def _take_control(shard, words, at):
 
 @njit(**HOT)
 def _is_control(words, at):
-    return (words[at + _LENGTHS] >> _HEADER_SHIFT) & _HEADER_MASK == 0
+    return words[at + _LENGTHS] == 0
 
 
 @njit(**KERNEL)

@@ -18,6 +18,7 @@ from numba import njit
 
 from engine.config import PANE_NS
 from engine.events import counter_index
+from engine.flows.marks import protocol_of
 from engine.flows.pools import LIVE, ROW_FRESH, ROWS
 from engine.flows.shard import AGE_MASK, row_at
 from engine.flows.sorting import BUCKETS, sort_entries
@@ -27,7 +28,7 @@ from engine.memory.lanes import BLOCK, lowest_bit, matching_block, without_lowes
 from engine.memory.options import KERNEL
 from engine.memory.pointers import prefetch
 
-IDLE_NS = TABLE.index("idle_ns")
+TIMEOUTS_AT = TABLE.index("timeouts_at")
 LINGER_NS = TABLE.index("linger_ns")
 PANE = TABLE.index("pane")
 DUE_AT = TABLE.index("due_at")
@@ -52,14 +53,19 @@ _ROOM_SHIFT = 3  # With an eighth of the rows free, evictions are over for a whi
 
 
 @njit(**KERNEL)
+def idle_deadline(table, key, last):
+    """Return when a flow whose last packet came at `last` ends for silence; the largest: never."""
+    timeout = table[table[TIMEOUTS_AT] + protocol_of(key)]
+    return last + timeout if timeout else np.int64(places.TIME_MAX)
+
+
+@njit(**KERNEL)
 def deadline_of(table, line):
     """Return when a row's part ends if it stays silent; the largest time when never."""
     last = line[places.START] + (line[places.LAST] & table[AGE_MASK])
     if line[places.FLOW_KEY] & places.ENDED:
         return last + table[LINGER_NS]
-    if table[IDLE_NS] == 0:
-        return np.int64(places.TIME_MAX)
-    return last + table[IDLE_NS]
+    return idle_deadline(table, line[places.FLOW_KEY], last)
 
 
 @njit(**KERNEL)

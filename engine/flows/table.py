@@ -25,6 +25,7 @@ class TableShape:
     slots: int
     blocks: int
     constants_at: int
+    timeouts_at: int
     steps_at: int
     counts_at: int
     due_at: int
@@ -51,6 +52,7 @@ def table_shape(max_flows: int, workers: int) -> TableShape:
     count_blocks = (rows >> BLOCK_SHIFT) + 2
     sizes = (
         ("constants_at", 256),
+        ("timeouts_at", 256),
         ("steps_at", STEPS_MAX * STEP_ENTRY.words),
         ("counts_at", SCRATCH_WORDS + count_blocks * COUNT_NAMES),
         ("due_at", rows),
@@ -77,10 +79,10 @@ def initialise(words: np.ndarray, config: Config, shape: TableShape, plan_words:
         if name in TABLE.dtype().names
     }
     fixed |= {
-        "idle_ns": config.flow.idle_timeout,
         "active_ns": config.flow.active_timeout or places.TIME_MAX,
         "linger_ns": config.flow.tcp_linger,
         "tcp_end": int(config.flow.tcp_end),
+        "synack_turns": int(config.flow.initiator == "synack"),
         "age_mask": -1 if config.wide else places.OFFSET_MASK,
         "facts": int(plan_words["facts"]),
         "separate": int(plan_words["separate"]),
@@ -94,3 +96,5 @@ def initialise(words: np.ndarray, config: Config, shape: TableShape, plan_words:
     secrets = TABLE.index("secrets")
     words[secrets : secrets + 4] = secret_words(plan_words["hash_key"])
     words[shape.constants_at : shape.constants_at + 256] = increments()
+    timeouts = [config.idle_timeout_of(protocol) for protocol in range(256)]
+    words[shape.timeouts_at : shape.timeouts_at + 256] = timeouts

@@ -17,7 +17,7 @@ from engine.flows.count import (
     count_in_flow,
     read_packet,
 )
-from engine.flows.deadlines import IDLE_NS, LINGER_NS, file_deadline, row_to_evict
+from engine.flows.deadlines import LINGER_NS, file_deadline, idle_deadline, row_to_evict
 from engine.flows.emit import emit_record, has_room
 from engine.flows.finish import end_part
 from engine.flows.panes import enter_pane, note_totals
@@ -42,6 +42,7 @@ from engine.packets.key import DESTINATION_HIGH, SOURCE_HIGH
 
 ACTIVE_NS = TABLE.index("active_ns")
 TCP_END = TABLE.index("tcp_end")
+SYNACK_TURNS = TABLE.index("synack_turns")
 PACKET_SLOTS_MAX = 2 * RECORD_SLOTS + 1  # A final, a fact, an early record.
 SYN_ACK = places.SYN | places.ACK
 _FLOWS = counter_index("worker", "flows")
@@ -84,10 +85,11 @@ def _equal_endpoints(words, at, rest):
 
 
 @njit(**KERNEL)
-def _new_key(words, at, rest, packet):
+def _new_key(table, words, at, rest, packet):
     """Return the key word of a new flow: initiator, first sender, whether a SYN begins it."""
     initiator = packet.side
-    if packet.tcp and packet.flags & SYN_ACK == SYN_ACK and not _equal_endpoints(words, at, rest):
+    turned = packet.tcp and packet.flags & SYN_ACK == SYN_ACK and table[SYNACK_TURNS] != 0
+    if turned and not _equal_endpoints(words, at, rest):
         initiator = 1 - initiator
     key = rest
     if initiator:
@@ -146,10 +148,7 @@ def _begin_row(table, row, key, packet):
     clear_row(line)
     line[places.FLOW_KEY] = key
     begin_flow_line(line, packet)
-    if table[IDLE_NS]:
-        file_deadline(table, row, packet.time + table[IDLE_NS])
-    else:
-        file_deadline(table, row, places.TIME_MAX)
+    file_deadline(table, row, idle_deadline(table, key, packet.time))
 
 
 @njit(**KERNEL)
@@ -164,7 +163,7 @@ def _begin_flow(shard, words, at, key, packet):
         end_part(shard, row_to_evict(table), EVICTED, CLASS_PACKET, order)
         row = take_row(table)
     line = row_at(table, row)
-    _begin_row(table, row, _new_key(words, at, rest, packet), packet)
+    _begin_row(table, row, _new_key(table, words, at, rest, packet), packet)
     line[places.ADDRESSES] = addresses
     if rest & places.VERSION6:
         kept = addresses_at(table, row)
@@ -242,7 +241,7 @@ def take_packet(shard, words, at, key, side):
         elif fate == ACTIVE:
             _split(shard, row, fate, _continued_key(line, packet), packet)
         else:
-            _split(shard, row, fate, _new_key(words, at, key[1], packet), packet)
+            _split(shard, row, fate, _new_key(table, words, at, key[1], packet), packet)
             shard.counters[_EVICTED_COLD] += fate == EVICTED
             shard.counters[_FLOWS] += 1
     else:

@@ -6,7 +6,7 @@ _VLAN = Field("vlan", 12, "outermost VLAN id that is not 0; 0: none")
 _VERSION = Field("version6", 1, "1: IPv6")
 PACKET = Layout(
     "packet",
-    "One parsed packet, capture to worker. header_length 0 marks a control record.",
+    "One parsed packet, capture to worker. `lengths` 0 marks a control record.",
     (
         Line(
             "capture",

@@ -1,9 +1,10 @@
 """A worker's flow table: one segment of words, written by that worker only.
 
 Regions, in this order, each beginning on a 64-byte line: TABLE (control words), flag constants,
-clock steps, deadline counts, due list, deadline bytes, slots, rows, addresses, cold blocks, pane
-list. A packet touches one slot and two lines of its row: the flow line and the line of its own
-direction. What few flows need lies in cold blocks of 64 bytes, taken from one pool on first use.
+idle timeouts by protocol, clock steps, deadline counts, due list, deadline bytes, slots, rows,
+addresses, cold blocks, pane list. A packet touches one slot and two lines of its row: the flow line
+and the line of its own direction. What few flows need lies in cold blocks of 64 bytes, taken from
+one pool on first use.
 
 Times in a row are offsets from the part's first packet: 44 bits with 20 bits of a sum of squares
 above them, or all 64 bits when the configuration is wide (SEMANTICS.rst). Counters that could run
@@ -53,7 +54,7 @@ TABLE = Layout(
             _private("cold_left", "blocks", "cold blocks not in use"),
         ),
         _line(
-            Word("idle_ns", "ns", "fixed", "idle timeout; 0: off"),
+            Word("timeouts_at", "words", "fixed", "where idle timeouts by protocol begin; 0: off"),
             Word("active_ns", "ns", "fixed", "active timeout; the largest int64: off"),
             Word("linger_ns", "ns", "fixed", "timeout after a TCP end"),
             Word("tcp_end", "-", "fixed", "whether TCP ends flows"),
@@ -87,6 +88,7 @@ TABLE = Layout(
             Word("constants_at", "words", "fixed", "where the flag counts begin"),
             _private("blocks_counted", "-", "whether names are counted by row blocks too"),
             _private("reclaimed", "rows", "rows asked for their pane block since the pane began"),
+            Word("synack_turns", "-", "fixed", "whether who gets a first SYN-ACK is the initiator"),
         ),
     ),
     RECORD_LINE_BYTES,

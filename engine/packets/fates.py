@@ -12,9 +12,9 @@ from engine.memory.options import KERNEL
 
 ACCEPTED = 0
 NON_IP, UNSUPPORTED_LINK, FRAGMENT_ORPHAN = 1, 2, 3
-CUT, SHORT, IP_VERSION, LENGTH, TCP_OFFSET, DEPTH, TIME = range(4, 11)
+CUT, SHORT, IP_VERSION, LENGTH, TCP_OFFSET, DEPTH, TIME, CHECKSUM = range(4, 12)
 FATES = ("accepted", *REFUSED)
-assert FATES[CUT : TIME + 1] == tuple(f"refused_malformed_{reason}" for reason in MALFORMED)
+assert FATES[CUT : CHECKSUM + 1] == tuple(f"refused_malformed_{reason}" for reason in MALFORMED)
 assert FATES[NON_IP : FRAGMENT_ORPHAN + 1] == REFUSED[:3]
 
 

@@ -35,6 +35,7 @@ from engine.packets.lines import (
     NO_FRAGMENT,
     PACKET_END,
     PACKET_LENGTH_MAX,
+    PAYLOAD_AT,
     PROTOCOL,
     PROTOCOL_SHIFT,
     SOURCE_HIGH,
@@ -45,7 +46,7 @@ from engine.packets.lines import (
     WINDOW_SHIFT,
 )
 from engine.packets.lines import VLAN_SHIFT as LINE_VLAN_SHIFT
-from engine.packets.link import OFFSET_MASK, VERSION_SHIFT, VLAN_MASK, VLAN_SHIFT
+from engine.packets.link import OFFSET_MASK, VERSION_MASK, VERSION_SHIFT
 
 ICMP, TCP, UDP, DCCP, ICMP6, SCTP, UDP_LITE = 1, 6, 17, 33, 58, 132, 136
 IP_IN_IP, IP6_IN_IP, GRE = 4, 41, 47
@@ -71,21 +72,23 @@ COUNTERPARTS = _counterparts()
 
 
 @njit(**KERNEL)
-def parse_ip(frame, place, limit, captured, line):
-    """Parse the packet at `place` into `line`; return its fate. `limit`: end of what holds it."""
+def parse_ip(frame, place, vlan, limit, captured, line):
+    """Parse the packet at `place` into `line`; return its fate.
+
+    `vlan`: the one in the key. `limit`: end of what holds the packet.
+    """
     at = place & OFFSET_MASK
     fate = missing(at + 1, limit, captured)
     if fate:
         return fate
     version = load_u8(frame, at) >> 4
-    announced = place >> VERSION_SHIFT
+    announced = place >> VERSION_SHIFT & VERSION_MASK
     if (version != 4 and version != 6) or (announced != 0 and version != announced):
         return IP_VERSION
     line[HEADER_AT] = at
     line[CAPTURED_END] = captured
     line[FRAGMENT] = NO_FRAGMENT
     line[TCP_HEADER_CUT] = 0
-    vlan = place >> VLAN_SHIFT & VLAN_MASK
     if version == 4:
         line[KEY] = vlan << LINE_VLAN_SHIFT
         fate = _parse_version4(frame, at, limit, vlan, line)
@@ -263,6 +266,7 @@ def _write_lengths(headers, at, window, line):
     payload = max(0, end - at - headers)
     begin = end - payload
     captured = min(max(0, min(end, line[CAPTURED_END]) - begin), CAPTURED_MASK)
+    line[PAYLOAD_AT] = begin
     header = begin - at
     signed_window = (window ^ 0x8000) - 0x8000
     line[LENGTHS] = (

@@ -12,10 +12,12 @@ from engine.memory.addresses import words_at
 from engine.memory.layout import Layout, Line, Word
 from engine.memory.options import KERNEL
 from engine.memory.pointers import shifted
-from engine.packets.fates import ACCEPTED, DEPTH
+from engine.packets.checksums import has_wrong_checksum
+from engine.packets.fates import ACCEPTED, CHECKSUM, CUT, DEPTH, FRAGMENT_ORPHAN
 from engine.packets.fragments import CACHE_WORDS, resolve
 from engine.packets.ip import parse_ip
 from engine.packets.lines import (
+    CAPTURED_END,
     FRAGMENT,
     KEY,
     LATER_FRAGMENT,
@@ -25,7 +27,13 @@ from engine.packets.lines import (
     NO_FRAGMENT,
     PACKET_END,
 )
-from engine.packets.link import find_ip
+from engine.packets.link import VLAN_MASK, find_ip
+from engine.packets.metering import (
+    CAPTURED_WHOLE,
+    NO_LATER_FRAGMENTS,
+    RIGHT_CHECKSUMS,
+    settle,
+)
 from engine.packets.tunnels import NO_TUNNEL, find_inner
 
 OUTER, INNER, ALL = range(3)  # packet.decapsulate, in the order of its choices.
@@ -42,6 +50,9 @@ PARSER = Layout(
                 Word("fragments", "address", "fixed", "the cache of first fragments"),
                 Word("secrets", "address", "fixed", "the words of the keyed hash"),
                 Word("time_ns", "ns", "private", "corrected time of the frame"),
+                Word("metering", "-", "fixed", "what counts of a packet; metering.metering_word"),
+                Word("demands", "-", "fixed", "what else is refused; metering.demands_word"),
+                Word("vlan", "bits", "fixed", "where a place has the VLAN in the key"),
             ),
         ),
     ),
@@ -52,6 +63,7 @@ TUNNELS = PARSER.index("tunnels")
 FRAGMENTS = PARSER.index("fragments")
 SECRET_WORDS = PARSER.index("secrets")
 FRAME_TIME = PARSER.index("time_ns")
+METERING, DEMANDS, VLAN_AT = (PARSER.index(name) for name in ("metering", "demands", "vlan"))
 
 SECRETS = 4  # Words of key.secret_words.
 FIRST_SHIFT, COUNT_SHIFT, UNREADABLE_SHIFT = 8, 16, 24
@@ -61,6 +73,17 @@ RESULT_MASK = 0xFF  # Each part has 8 bits; the fate stands lowest.
 @njit(**KERNEL)
 def parse_frame(frame, link, wire, captured, lines, parser):
     """Parse `captured` bytes of a frame of `wire` bytes into `lines`; return the result."""
+    result = _parse_layers(frame, link, wire, captured, lines, parser)
+    if parser[METERING] and result & RESULT_MASK == ACCEPTED:
+        first = result >> FIRST_SHIFT & RESULT_MASK
+        for k in range(first, first + (result >> COUNT_SHIFT & RESULT_MASK)):
+            settle(shifted(lines, k * LINE_WORDS), parser[METERING], wire, captured)
+    return result
+
+
+@njit(**KERNEL)
+def _parse_layers(frame, link, wire, captured, lines, parser):
+    """Do what parse_frame does, but for settings that change what counts."""
     place = find_ip(frame, link, 0, wire, captured)
     if place < 0:
         return -place
@@ -75,12 +98,27 @@ def parse_frame(frame, link, wire, captured, lines, parser):
 @njit(**KERNEL)
 def _parse_layer(frame, place, limit, captured, line, parser):
     """Parse one IP packet; a later fragment takes its ports from the cache. Return its fate."""
-    fate = parse_ip(frame, place, limit, captured, line)
+    vlan = place >> parser[VLAN_AT] & VLAN_MASK
+    fate = parse_ip(frame, place, vlan, limit, captured, line)
+    if parser[DEMANDS] and fate == ACCEPTED:
+        fate = _judge(frame, line, parser[DEMANDS])
     if fate == ACCEPTED and line[FRAGMENT] == LATER_FRAGMENT:
         cache = words_at(parser[FRAGMENTS], CACHE_WORDS)
         secrets = words_at(parser[SECRET_WORDS], SECRETS)
         return resolve(cache, secrets, line, parser[FRAME_TIME])
     return fate
+
+
+@njit(**KERNEL)
+def _judge(frame, line, demands):
+    """Return the fate of a layer that would be accepted, by what settings demand of it."""
+    if demands & CAPTURED_WHOLE and line[PACKET_END] > line[CAPTURED_END]:
+        return CUT
+    if demands & RIGHT_CHECKSUMS and has_wrong_checksum(frame, line):
+        return CHECKSUM
+    if demands & NO_LATER_FRAGMENTS and line[FRAGMENT] == LATER_FRAGMENT:
+        return FRAGMENT_ORPHAN
+    return ACCEPTED
 
 
 @njit(**KERNEL)

@@ -40,11 +40,12 @@ LINE = Layout(
                 Word("tcp_header_cut", "-", "private", "1: TCP flags or window not captured"),
             ),
         ),
+        Line("capture", (Word("payload_at", "bytes", "private", "offset of the payload"),)),
     ),
     64,
 )
 LINE_WORDS = LINE.words
-assert LINE_WORDS == 16
+assert LINE_WORDS == 24
 
 TIME = LINE.index("time_ns")
 SOURCE_HIGH, SOURCE_LOW = LINE.index("source_high"), LINE.index("source_low")
@@ -60,6 +61,7 @@ FRAGMENT = LINE.index("fragment")
 FRAGMENT_KEY = LINE.index("fragment_key")
 PROTOCOL = LINE.index("protocol")
 TCP_HEADER_CUT = LINE.index("tcp_header_cut")
+PAYLOAD_AT = LINE.index("payload_at")
 NO_FRAGMENT, FIRST_FRAGMENT, LATER_FRAGMENT = range(3)
 
 HEADER_SHIFT = PACKET.shift("lengths", "header")
@@ -67,6 +69,7 @@ CAPTURED_SHIFT = PACKET.shift("lengths", "captured")
 WINDOW_SHIFT = PACKET.shift("lengths", "window")
 HEADER_MASK = PACKET.mask("lengths", "header")
 CAPTURED_MASK = PACKET.mask("lengths", "captured")
+PAYLOAD_MASK = PACKET.mask("lengths", "payload")
 DESTINATION_PORT_SHIFT = PACKET.shift("key", "destination_port")
 PORT_MASK = PACKET.mask("key", "source_port")
 VLAN_SHIFT = PACKET.shift("key", "vlan")

@@ -1,8 +1,9 @@
 """Where the IP header of a frame is: link layers and what stands between them and IP.
 
-A *place* packs what the link layer says about the IP header: its offset, the VLAN, and the version
-announced (0: either). Kernels return a place, or minus a fate. Link types are those of pcap and
-pcapng files (https://www.tcpdump.org/linktypes.html); the rules are SEMANTICS.rst, "Link types" and
+A *place* packs what the link layer says about the IP header: its offset, the version announced (0:
+either) and the VLANs: the outermost, the innermost, all of them folded into one number. Kernels
+return a place, or minus a fate. Link types are those of pcap and pcapng files
+(https://www.tcpdump.org/linktypes.html); the rules are SEMANTICS.rst, "Link types" and
 "Ethertypes". The 802.11 family is in wireless.py.
 """
 
@@ -33,15 +34,36 @@ LENGTH_MAX = 1500
 LLC = -1  # A type of our own: LLC follows.
 TAGS_MAX = 16
 
-OFFSET_MASK = (1 << 32) - 1
-VLAN_SHIFT, VLAN_MASK = 32, 0xFFF
-VERSION_SHIFT = 44
+OFFSET_MASK = (1 << 24) - 1  # More than any capture has of a frame.
+VERSION_SHIFT, VERSION_MASK = 24, 7
+VLAN_SHIFT, VLAN_MASK, VLAN_BITS = 27, 0xFFF, 12
+# Where each choice of flow.vlan_in_key stands in a place; a shift by 63 leaves nothing.
+OUTER_VLAN, INNER_VLAN, ALL_VLANS, NO_VLAN = (
+    VLAN_SHIFT,
+    VLAN_SHIFT + VLAN_BITS,
+    VLAN_SHIFT + 2 * VLAN_BITS,
+    63,
+)
+_FOLD_BITS = 5
+_LINK_MASK = (1 << 32) - 1  # Of what link_of_ppi returns.
 
 
 @njit(**KERNEL)
-def place_of(offset, vlan, version):
+def place_of(offset, vlans, version):
     """Return the place of an IP header; version 0: either."""
-    return offset | vlan << VLAN_SHIFT | version << VERSION_SHIFT
+    return offset | version << VERSION_SHIFT | vlans << VLAN_SHIFT
+
+
+@njit(**KERNEL)
+def _with_tag(vlans, tag):
+    """Return the VLANs of a place with one more tag, inside the others; id 0 is none."""
+    tag &= VLAN_MASK
+    if tag == 0:
+        return vlans
+    outer = vlans & VLAN_MASK
+    folded = vlans >> 2 * VLAN_BITS
+    folded = (folded << _FOLD_BITS | folded >> VLAN_BITS - _FOLD_BITS) & VLAN_MASK
+    return (outer if outer else tag) | tag << VLAN_BITS | (folded ^ tag) << 2 * VLAN_BITS
 
 
 @njit(**KERNEL)
@@ -58,7 +80,7 @@ def find_ip(frame, link, at, limit, captured):
         if inner < 0:
             return inner
         at += inner >> 32
-        link = inner & OFFSET_MASK
+        link = inner & _LINK_MASK
     if link == ETHERNET:
         fate = missing(at + 14, limit, captured)
         if fate:
@@ -132,7 +154,7 @@ def _find_point_to_point(frame, link, at, limit, captured):
 @njit(**KERNEL)
 def behind_type(frame, kind, at, limit, captured):
     """Return the place of the IP header behind ethertype `kind`, whose content is at `at`."""
-    vlan = 0
+    vlans = 0
     tags = 0
     while kind != TYPE_IPV4 and kind != TYPE_IPV6:
         if kind == LLC:
@@ -146,14 +168,13 @@ def behind_type(frame, kind, at, limit, captured):
             fate = DEPTH if tags > TAGS_MAX else missing(at + 4, limit, captured)
             if fate:
                 return -fate
-            if vlan == 0:
-                vlan = load_u16_be(frame, at) & VLAN_MASK
+            vlans = _with_tag(vlans, load_u16_be(frame, at))
             kind = load_u16_be(frame, at + 2)
             if kind < TYPE_MIN:
                 kind = LLC
             at += 4
         elif kind in (TYPE_MPLS, TYPE_MPLS_MULTICAST):
-            return _behind_mpls(frame, tags, vlan, at, limit, captured)
+            return _behind_mpls(frame, tags, vlans, at, limit, captured)
         elif kind == TYPE_PPPOE:
             tags += 1
             fate = DEPTH if tags > TAGS_MAX else missing(at + 6, limit, captured)
@@ -162,10 +183,10 @@ def behind_type(frame, kind, at, limit, captured):
             if load_u16_be(frame, at) != 0x1100:
                 return -NON_IP
             place = _behind_ppp_protocol(frame, at + 6, limit, captured)
-            return place if place < 0 else place | vlan << VLAN_SHIFT
+            return place if place < 0 else place | vlans << VLAN_SHIFT
         else:
             return -NON_IP
-    return place_of(at, vlan, 4 if kind == TYPE_IPV4 else 6)
+    return place_of(at, vlans, 4 if kind == TYPE_IPV4 else 6)
 
 
 @njit(**KERNEL)
@@ -179,7 +200,7 @@ def _type_of_llc(frame, at):
 
 
 @njit(**KERNEL)
-def _behind_mpls(frame, tags, vlan, at, limit, captured):
+def _behind_mpls(frame, tags, vlans, at, limit, captured):
     """Return the place behind the labels that begin at `at`; `tags` were passed before them."""
     bottom = 0
     while bottom == 0:
@@ -195,7 +216,7 @@ def _behind_mpls(frame, tags, vlan, at, limit, captured):
     version = load_u8(frame, at) >> 4
     if version != 4 and version != 6:
         return -NON_IP
-    return place_of(at, vlan, version)
+    return place_of(at, vlans, version)
 
 
 @njit(**KERNEL)

@@ -14,7 +14,8 @@ from engine.reference.clock import STAMP_MIN, Clock, Step
 from engine.reference.files import CaptureFile, Damage, Frame
 from engine.reference.fragments import Fragments
 from engine.reference.internet import Layer, layer_of
-from engine.reference.links import RefusedError, Span, network_of
+from engine.reference.links import Network, RefusedError, Span, network_of
+from engine.reference.metering import has_wrong_checksum, settle
 from engine.reference.tunnels import INSIDE_MAX, Reader, tunnel_of
 
 SOURCE_SHIFT = 48  # A frame reference is source number << 48 | offset.
@@ -114,6 +115,7 @@ class Capture:
     def _metered(self, source: Source, frame: Frame, time: int, layers: list[Layer]) -> tuple:
         reference = source.number << SOURCE_SHIFT | frame.offset
         for layer in layers:
+            settle(layer, self._settings.config, _wire_length(frame), len(frame.captured))
             if layer.fragment is not None and not layer.later_fragment:
                 self._fragments.remember(layer, time)
             self.counters["tcp_header_cut"] += layer.tcp_header_cut
@@ -126,7 +128,7 @@ class Capture:
     def _layers(self, frame: Frame, time: int) -> list[Layer]:
         """Return the layers of a packet that are metered, outermost first."""
         span = Span(frame.captured, _wire_length(frame))
-        outer = layer_of(span, network_of(span, frame.link_type))
+        outer = self._layer(span, network_of(span, frame.link_type))
         if outer.later_fragment and not self._fragments.resolve(outer, time):
             raise RefusedError("fragment_orphan")
         packet = self._settings.config.packet
@@ -146,11 +148,23 @@ class Capture:
             layers.append(inner)
         return layers[-1:] if packet.decapsulate == "inner" else layers
 
+    def _layer(self, span: Span, network: Network) -> Layer:
+        """Return one layer, if settings do not refuse what its headers tell."""
+        config = self._settings.config
+        layer = layer_of(span, network, config.flow.vlan_in_key)
+        if config.packet.cut == "skip" and layer.end > len(span.captured):
+            raise RefusedError("malformed_cut")
+        if config.packet.checksums == "verify" and has_wrong_checksum(layer, span.captured):
+            raise RefusedError("malformed_checksum")
+        if config.packet.fragments == "skip" and layer.later_fragment:
+            raise RefusedError("fragment_orphan")
+        return layer
+
     def _inner(self, span: Span, ways: tuple[Reader, ...], time: int) -> Layer | None:
         """Return the layer inside, by the first way in which it can be read."""
         for read in ways:
             try:
-                layer = layer_of(span, read(span))
+                layer = self._layer(span, read(span))
             except RefusedError:
                 continue
             if not layer.later_fragment or self._fragments.resolve(layer, time):

@@ -2,7 +2,7 @@
 
 from operator import sub
 
-from engine.config import Config
+from engine.config import SAME, Config
 from engine.reference.events import MARKS, Counts, Ended, Increase, Key, Position
 from engine.reference.internet import ACK, FIN, RST, SYN, TCP, Layer
 from engine.reference.payload import (
@@ -44,11 +44,11 @@ class Flow:
     __slots__ += ("part", "pieces", "responder_payload", "responder_rst", "seen", "sent", "shaken")
     __slots__ += ("table_key",)
 
-    def __init__(self, table_key: tuple, layer: Layer) -> None:
+    def __init__(self, table_key: tuple, layer: Layer, config: Config) -> None:
         self.table_key = table_key
         here = layer.source, layer.source_port
         there = layer.destination, layer.destination_port
-        if is_syn_ack(layer):
+        if is_syn_ack(layer) and config.flow.initiator == "synack":
             here, there = there, here
         self.key = Key(
             layer.version,
@@ -117,7 +117,13 @@ class Flow:
 
     def timeout_ns(self, config: Config) -> int:
         """Return the silence that ends the flow now; 0: none does."""
-        return config.flow.tcp_linger if self.ended else config.flow.idle_timeout
+        return config.flow.tcp_linger if self.ended else self._idle_ns(config)
+
+    def _idle_ns(self, config: Config) -> int:
+        classes = {1: "icmp", 58: "icmp", 6: "tcp", 17: "udp"}
+        name = f"idle_timeout_{classes.get(self.key.protocol, 'other')}"
+        own = getattr(config.flow, name)
+        return config.flow.idle_timeout if own == SAME else own
 
     def new_marks(self, part: "Part") -> tuple[str, ...]:
         """Return the marks that are true and were not sent yet; they count as sent now."""

@@ -78,9 +78,10 @@ class Layer:
         return self.header_length + self.payload_length
 
 
-def layer_of(span: Span, network: Network) -> Layer:
+def layer_of(span: Span, network: Network, vlan_in_key: str = "outer") -> Layer:
     """Return the IP packet at `network` in what `span` holds; ports of later fragments stay 0."""
-    version, at, vlan = network
+    version, at, tags = network
+    vlan = vlan_of(tags, vlan_in_key)
     said = span.number(at, 1) >> 4
     if said not in (4, 6) or version not in (0, said):
         raise RefusedError("malformed_ip_version")
@@ -100,6 +101,19 @@ def layer_of(span: Span, network: Network) -> Layer:
     captured_end = min(layer.end, layer.payload_at + CAPTURED_PAYLOAD_MAX)
     layer.payload = span.captured[layer.payload_at : max(captured_end, layer.payload_at)]
     return layer
+
+
+def vlan_of(tags: tuple[int, ...], vlan_in_key: str) -> int:
+    """Return the VLAN in the key of a layer whose link layer has these ids, outermost first."""
+    if not tags or vlan_in_key == "off":
+        return 0
+    if vlan_in_key != "all":
+        return tags[-1 if vlan_in_key == "inner" else 0]
+    bits = ""
+    for tag in tags:
+        bits = bits[5:] + bits[:5]
+        bits = f"{int(bits or '0', 2) ^ tag:012b}"
+    return int(bits, 2)
 
 
 def _ipv4(span: Span, at: int, vlan: int) -> Layer:

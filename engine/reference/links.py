@@ -23,11 +23,11 @@ class RefusedError(Exception):
 
 
 class Network(NamedTuple):
-    """Where an IP header is: announced version (0: either), offset in the frame, VLAN id."""
+    """Where an IP header is: announced version (0: either), offset in the frame, VLAN ids."""
 
     version: int
     offset: int
-    vlan: int
+    tags: tuple[int, ...] = ()  # VLAN ids that are not 0, outermost first.
 
 
 @dataclass(slots=True)
@@ -60,24 +60,26 @@ def network_of(span: Span, link_type: int) -> Network:
 
 def ethertype(span: Span, kind: int, at: int) -> Network:
     """Return the IP header behind the type `kind`, whose content begins at `at`."""
-    vlan, tags = 0, 0
+    ids: tuple[int, ...] = ()
+    tags = 0
     while True:
         if kind in (IPV4, IPV6):
-            return Network(4 if kind == IPV4 else 6, at, vlan)
+            return Network(4 if kind == IPV4 else 6, at, ids)
         if kind in VLAN_TYPES:
             tags = _one_more(tags)
-            vlan = vlan or span.number(at) & 0xFFF
+            number = span.number(at) & 0xFFF
+            ids += (number,) if number else ()
             kind, at = span.number(at + 2), at + 4
             if kind < ETHERTYPE_MIN:
                 kind, at = _llc(span, at)
         elif kind in MPLS_TYPES:
-            return Network(*_labels(span, at, tags), vlan)
+            return Network(*_labels(span, at, tags), ids)
         elif kind == PPPOE:
             _one_more(tags)
             span.need(at + 6)
             if span.captured[at] != 0x11 or span.captured[at + 1] != 0:
                 raise RefusedError("non_ip")
-            return Network(*_ppp_protocol(span, at + 6), vlan)
+            return Network(*_ppp_protocol(span, at + 6), ids)
         else:
             raise RefusedError("non_ip")
 
@@ -120,7 +122,7 @@ def ethernet(span: Span, at: int) -> Network:
     span.need(at + 14)
     kind = span.captured[at + 12] << 8 | span.captured[at + 13]
     if kind == IPV4:
-        return Network(4, at + 14, 0)  # As ethertype() would; most frames are such.
+        return Network(4, at + 14)  # As ethertype() would; most frames are such.
     if kind < ETHERTYPE_MIN:
         if kind > LLC_LENGTH_MAX:
             raise RefusedError("non_ip")
@@ -130,14 +132,14 @@ def ethernet(span: Span, at: int) -> Network:
 
 def by_nibble(span: Span, at: int) -> Network:
     """Return the IP header at `at`, of the version that it says itself."""
-    return Network(0, at, 0)
+    return Network(0, at)
 
 
 def ppp(span: Span, at: int) -> Network:
     """Return the IP header behind PPP at `at`, with or without its HDLC address and control."""
     if span.number(at, 1) == 0xFF and span.number(at + 1, 1) == 0x03:
         at += 2
-    return Network(*_ppp_protocol(span, at), 0)
+    return Network(*_ppp_protocol(span, at))
 
 
 def _ppp_or_cisco(span: Span, at: int) -> Network:
@@ -158,7 +160,7 @@ def _family(span: Span, at: int, order: str) -> Network:
         family = span.number(at, 4, "big")
     if family not in NULL_FAMILIES:
         raise RefusedError("non_ip")
-    return Network(NULL_FAMILIES[family], at + 4, 0)
+    return Network(NULL_FAMILIES[family], at + 4)
 
 
 def _cooked(span: Span, kind_at: int, at: int) -> Network:
@@ -188,7 +190,7 @@ def _frame_relay(span: Span, at: int) -> Network:
         return ethertype(span, span.number(at, 5) & 0xFFFF, at + 5)
     if protocol not in (0xCC, 0x8E):
         raise RefusedError("non_ip")
-    return Network(4 if protocol == 0xCC else 6, at, 0)
+    return Network(4 if protocol == 0xCC else 6, at)
 
 
 def _fddi(span: Span, at: int) -> Network:
@@ -206,7 +208,7 @@ def _nflog(span: Span, at: int) -> Network:
         if kind == NFLOG_PAYLOAD:
             if family not in NFLOG_FAMILIES:
                 raise RefusedError("non_ip")
-            return Network(NFLOG_FAMILIES[family], at + 4, 0)
+            return Network(NFLOG_FAMILIES[family], at + 4)
         at += (length + 3) // 4 * 4
     raise RefusedError("non_ip")
 
@@ -274,8 +276,8 @@ LINKS = {
     127: _radiotap,
     166: _ppp_with_direction,
     PPI: _ppi,
-    228: lambda span, at: Network(4, at, 0),
-    229: lambda span, at: Network(6, at, 0),
+    228: lambda span, at: Network(4, at),
+    229: lambda span, at: Network(6, at),
     239: _nflog,
     276: lambda span, at: _cooked(span, at, at + 20),
 }

@@ -95,7 +95,7 @@ class Meter:
                 flow = None
         if flow is None:
             self.counters["flows"] += 1
-            self._flows[key] = flow = Flow(key, layer)
+            self._flows[key] = flow = Flow(key, layer, self._config)
             self._begin(flow, position, continued=False)
         self._count(flow, position, layer)
 

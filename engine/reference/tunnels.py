@@ -50,11 +50,11 @@ def tunnel_of(captured: bytes, layer: Layer, kinds: tuple[str, ...]) -> tuple[Re
 
 
 def _ipip(held: bytes, layer: Layer) -> Iterator[Reader]:
-    yield lambda span: Network(4, layer.payload_at, 0)
+    yield lambda span: Network(4, layer.payload_at)
 
 
 def _6in4(held: bytes, layer: Layer) -> Iterator[Reader]:
-    yield lambda span: Network(6, layer.payload_at, 0)
+    yield lambda span: Network(6, layer.payload_at)
 
 
 def _gre_header(held: bytes, layer: Layer) -> tuple[int, int, bool]:
@@ -139,7 +139,7 @@ def _teredo(held: bytes, layer: Layer) -> Iterator[Reader]:
     if at + 40 > len(held) or held[at] >> 4 != 6:
         return
     if TEREDO_PREFIX in (held[at + 8 : at + 12], held[at + 24 : at + 28]):
-        yield lambda span: Network(6, at, 0)
+        yield lambda span: Network(6, at)
 
 
 def _tzsp(held: bytes, layer: Layer) -> Iterator[Reader]:

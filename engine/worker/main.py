@@ -46,7 +46,9 @@ class Worker:
         self._packets = packets
         self._words = packets.slots.reshape(-1)
         self._scratch = np.zeros(SCRATCH_WORDS, np.int64)
-        self._sources = MappedSources(plan.files, arena, plan.separate)
+        self._sources = MappedSources(
+            plan.files, arena, plan.separate, plan.config.payload_is_copied
+        )
         self._arrays = shard_arrays(table, events, packets, line.counters, self._sources.addresses)
         self._busy_records = min(BUSY_RECORDS, packets.capacity // 4)
 
@@ -74,7 +76,7 @@ class Worker:
 
 def attach_arena(plan: RunPlan) -> np.ndarray | None:
     """Return the bytes of the run's frame arena, if it has one."""
-    if all(file.mapped for file in plan.files):
+    if not plan.config.payload_is_copied and all(file.mapped for file in plan.files):
         return None
     return Segment.attach(segment_name(plan.run, "arena"), "arena").words.view(np.uint8)
 

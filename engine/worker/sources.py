@@ -15,8 +15,13 @@ class MappedSources:
     """The sources of a run as kernels see them: `addresses` holds a word for each."""
 
     def __init__(
-        self, files: tuple[SourceFile, ...], arena: np.ndarray | None, separate: bool
+        self,
+        files: tuple[SourceFile, ...],
+        arena: np.ndarray | None,
+        separate: bool,
+        copied: bool = False,
     ) -> None:
+        """`copied`: payload of all sources is in the arena."""
         self._files = files
         self._separate = separate
         self._mapped: dict[int, Mapping] = {}
@@ -26,7 +31,8 @@ class MappedSources:
             self.addresses[ARENA_ADDRESS] = arena.ctypes.data
             self.addresses[ARENA_MASK] = len(arena) - 1
         for number, file in enumerate(files):
-            self.addresses[SOURCES_AT + number] = NOT_MAPPED if file.mapped else IN_ARENA
+            mapped = file.mapped and not copied
+            self.addresses[SOURCES_AT + number] = NOT_MAPPED if mapped else IN_ARENA
 
     def map_source_of(self, packet: np.ndarray) -> None:
         """Map the source of a packet record; those behind it are let go of under --separate."""

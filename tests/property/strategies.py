@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from hypothesis import strategies as st
 
-from engine.config import PANE_NS, SECOND_NS, TUNNELS, Config, with_settings
+from engine.config import PANE_NS, PORT_PROTOCOLS, SECOND_NS, TUNNELS, Config, with_settings
 from engine.reference import Settings
 from tests.property.capture_files import COMPRESSIONS, EXACT_FORMATS, FORMATS, Frame, in_pieces
 from tests.property.dice import GENE_BYTES, Dice
@@ -31,6 +31,17 @@ LIMITS_NS = {
 }
 
 
+COMPARISON_CHOICES = {
+    "flow.initiator": ("first",),
+    "flow.length": ("frame", "captured", "payload"),
+    "flow.icmp": ("zero",),
+    "flow.vlan_in_key": ("inner", "all", "off"),
+    "packet.fragments": ("skip",),
+    "packet.cut": ("skip",),
+    "packet.checksums": ("verify",),
+}
+
+
 class RunInput(NamedTuple):
     """What a run takes."""
 
@@ -48,7 +59,25 @@ def settings_of(dice: Dice) -> Settings:
     chosen["packet.decapsulate"] = dice.of(("outer", "inner", "all", "all"))
     if dice.one_in(4):
         chosen["packet.tunnels"] = [kind for kind in TUNNELS if dice.below(2)]
+    if dice.one_in(2):
+        chosen |= _comparison_settings(dice)
     return Settings(with_settings(Config(), chosen), separate=dice.one_in(4))
+
+
+def _comparison_settings(dice: Dice) -> dict[str, object]:
+    """Return settings that other programs are compared with, each in a third of the runs."""
+    chosen = {
+        name: dice.of(choices) for name, choices in COMPARISON_CHOICES.items() if dice.one_in(3)
+    }
+    for name in ("tcp", "udp", "icmp", "other"):
+        if dice.one_in(3):
+            limit = dice.of((PANE_NS, 30 * SECOND_NS, 0, "same"))
+            chosen[f"flow.idle_timeout_{name}"] = f"{limit} ns" if limit != "same" else limit
+            if not limit:
+                chosen[f"flow.idle_timeout_{name}"] = "off"
+    if dice.one_in(3):
+        chosen["flow.port_protocols"] = [name for name in PORT_PROTOCOLS if dice.below(2)]
+    return chosen
 
 
 def sources_from(frames: list[Frame], dice: Dice) -> list[tuple[str, bytes]]:

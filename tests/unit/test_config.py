@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine import config
-from engine.config import SECOND_NS, Config, ConfigError, load, parse_value, with_settings
+from engine.config import SAME, SECOND_NS, Config, ConfigError, load, parse_value, with_settings
 
 LIMITS = {name: (limit, default) for name, limit, default in config.limits()}
 NUMBERS = sorted(
@@ -88,6 +88,8 @@ def test_value_of_another_kind_is_refused_with_its_name(name):
 def test_default_is_a_value_that_is_allowed(name):
     limit, default = LIMITS[name]
     written = "off" if limit.off and not default else in_units(limit, default)
+    if limit.same and default == SAME:
+        written = "same"
     assert parse_value(name, written) == default
 
 

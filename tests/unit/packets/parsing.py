@@ -5,15 +5,18 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from engine.config import Config
 from engine.layouts import PACKET
 from engine.memory.options import KERNEL
 from engine.memory.pointers import pointer, shifted
 from engine.packets import fragments, layers, lines
 from engine.packets.fates import FATES
 from engine.packets.key import secret_words
+from engine.packets.metering import demands_word, metering_word, vlan_word
 from engine.packets.plain import IP_AT, parse_plain
 from engine.packets.tunnels import KIND_BITS
 
+DEFAULTS = Config()
 LINES_AT = layers.PARSER.words
 MODES = ("outer", "inner", "all")
 
@@ -95,12 +98,20 @@ def as_layer(row) -> Layer:
 class FrameParser:
     """A parser with its fragment cache, as a run of capture has it."""
 
-    def __init__(self, decapsulate: str = "outer", tunnels: tuple[str, ...] | None = None) -> None:
+    def __init__(
+        self,
+        decapsulate: str = "outer",
+        tunnels: tuple[str, ...] | None = None,
+        config: Config = DEFAULTS,
+    ) -> None:
         self.cache = fragments.new_cache()
         self.secrets = secret_words((1, 2))
         size = LINES_AT + lines.LAYERS_MAX * lines.LINE_WORDS
         self._words = np.zeros(size, np.int64)
         self._words[layers.DECAPSULATE] = MODES.index(decapsulate)
+        self._words[layers.METERING] = metering_word(config)
+        self._words[layers.DEMANDS] = demands_word(config)
+        self._words[layers.VLAN_AT] = vlan_word(config)
         self._words[layers.TUNNELS] = sum(KIND_BITS[kind] for kind in tunnels or KIND_BITS)
         self._words[layers.FRAGMENTS] = self.cache.ctypes.data
         self._words[layers.SECRET_WORDS] = self.secrets.ctypes.data

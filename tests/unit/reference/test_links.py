@@ -8,6 +8,7 @@ from struct import pack
 
 import pytest
 
+from engine.reference.internet import vlan_of
 from engine.reference.links import LINKS, Network, RefusedError, Span, network_of
 from tests.property import frames as f
 from tests.unit.reference.scenes import A, B, fate, segment
@@ -28,7 +29,7 @@ def _where(link_type: int, head: bytes, packet: bytes = V4) -> tuple[int, int]:
     """Return announced version and VLAN; the IP header must be found behind the head."""
     network = _network(link_type, head + packet)
     assert network.offset == len(head)
-    return network.version, network.vlan
+    return network.version, vlan_of(network.tags, "outer")
 
 
 @pytest.mark.parametrize(

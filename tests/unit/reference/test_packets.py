@@ -18,7 +18,7 @@ LONG, LONGER = (60, b"\xfb" + bytes(2014)), (60, b"\xfc" + bytes(2022))  # 40 + 
 
 def _layer(packet: bytes, captured: int | None = None, end: int | None = None) -> Layer:
     span = Span(packet[:captured], len(packet) if end is None else end)
-    return layer_of(span, Network(0, 0, 0))
+    return layer_of(span, Network(0, 0))
 
 
 def _lengths(layer: Layer) -> tuple[int, int, int]:
