@@ -2,7 +2,7 @@
 
 import click
 
-from engine.cli.options import config_option, load_config, set_option, write
+from engine.cli.options import config_option, load_config, profile_option, set_option, write
 
 
 @click.group()
@@ -11,21 +11,23 @@ def config() -> None:
 
 
 @config.command()
+@profile_option
 @config_option
 @set_option
-def dump(config_path: str | None, settings: tuple[str, ...]) -> None:
+def dump(config_path: str | None, settings: tuple[str, ...], profile: str | None) -> None:
     """Print the whole configuration as TOML, each setting with its range."""
     from engine.config import dump as dump_config
 
-    write(dump_config(load_config(config_path, settings)))
+    write(dump_config(load_config(config_path, settings, profile)))
 
 
 @config.command(name="check")
+@profile_option
 @config_option
 @set_option
-def check_config(config_path: str | None, settings: tuple[str, ...]) -> None:
+def check_config(config_path: str | None, settings: tuple[str, ...], profile: str | None) -> None:
     """Check the configuration and print the shared memory that a run will take."""
-    loaded = load_config(config_path, settings)
+    loaded = load_config(config_path, settings, profile)
     from engine.pipeline import shape_of, sizes
 
     workers = loaded.workers

@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from engine.cli.options import config_option, json_option, load_config, set_option
+from engine.cli.options import config_option, json_option, load_config, profile_option, set_option
 from engine.errors import ConfigError
 
 FLOW_FORMATS = ("csv", "jsonl", "parquet")
@@ -41,6 +41,7 @@ configuration, missing file; 3 with --strict: damage or loss; 4 a process died;
 )
 @click.option("-w", "folder", metavar="DIR", help="Write files into this folder.")
 @click.option("--overwrite", is_flag=True, help="Use the folder even if it is not empty.")
+@profile_option
 @config_option
 @set_option
 @click.option(
@@ -74,7 +75,7 @@ def run(**options) -> None:
     settings = options.pop("settings")
     if workers is not None:
         settings = (*settings, f"engine.workers={workers}")
-    loaded = load_config(options.pop("config_path"), settings)
+    loaded = load_config(options.pop("config_path"), settings, options["profile"])
     if not options["sources"]:
         raise ConfigError("nothing to read: name a capture with -r FILE, a folder, or - for stdin")
     if options["packets_max"] < 0:

@@ -90,6 +90,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     ended_ns: int
     exit_code: int
     host: dict[str, str | int]
+    profile: str = ""  # Engines before there were profiles did not write it.
     config: dict[str, str | int | bool | list[str]]
     workers: int
     separate: bool
@@ -189,6 +190,7 @@ def run_record(plan: RunPlan, facts: RunFacts) -> RunRecord:
         ended_ns=facts.ended_ns,
         exit_code=facts.exit_code,
         host=_host(),
+        profile=plan.profile,
         config=_config(plan),
         workers=plan.workers,
         separate=plan.separate,

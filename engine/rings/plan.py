@@ -43,4 +43,5 @@ class RunPlan:
     flow_formats: tuple[str, ...] = field(default=())
     model: str = ""  # Name of the model that scores; with its version and the names of its kinds
     model_version: str = ""  # as the model card has them.
+    profile: str = ""  # Whose settings were taken before those of file and command line.
     labels: tuple[str, ...] = ()  # A row's label is a place in here.

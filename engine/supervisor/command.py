@@ -45,6 +45,7 @@ class RunOptions:
     strict: bool
     as_json: bool
     filter_words: str
+    profile: str | None = None
 
 
 def make_plan(config: Config, options: RunOptions) -> RunPlan:
@@ -78,6 +79,7 @@ def make_plan(config: Config, options: RunOptions) -> RunPlan:
         model=card.name if card else "",
         model_version=card.version if card else "",
         labels=tuple(card.labels) if card else (),
+        profile=options.profile or "",
     )
     check_outputs(plan)
     return plan
@@ -91,7 +93,8 @@ def run_command(config: Config, options: RunOptions) -> int:
         prepare_folder(plan.folder, options.overwrite)
     observer = Silent() if options.as_json else Shown()
     try:
-        outcome = Supervisor(plan, observer, needs_arena(plan.files)).run()
+        arena = needs_arena(plan.files, config.payload_is_copied)
+        outcome = Supervisor(plan, observer, arena).run()
     finally:
         observer.close()
     _write_record(plan, outcome)

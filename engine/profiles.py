@@ -1,0 +1,101 @@
+"""Profiles: settings that make flows comparable with those of another program.
+
+A profile changes what is metered, never how; the defaults are ours. What each program counts, and
+which difference remains, is known from its own expected outputs (tests/conformance).
+"""
+
+from engine.errors import ConfigError
+
+# Datagram tunnels and those directly in IP. CAPWAP, TZSP and GRE are not opened by everybody.
+_ALL = "ipip 6in4 gre erspan vxlan geneve gtpu teredo tzsp capwap"
+
+PROFILES: dict[str, dict[str, object]] = {
+    # The reader of nDPI: frames as captured, the innermost layer, one flow until the file ends.
+    "ndpi": {
+        "flow.length": "captured",
+        "flow.initiator": "first",
+        "flow.icmp": "zero",
+        "flow.vlan_in_key": "inner",
+        "flow.idle_timeout": "off",
+        "flow.active_timeout": "off",
+        "flow.tcp_end": "false",
+        "flow.port_protocols": "tcp udp sctp",
+        "packet.decapsulate": "inner",
+        "packet.tunnels": "ipip 6in4 gre vxlan gtpu tzsp capwap",
+        "packet.fragments": "skip",
+        "packet.cut": "skip",
+    },
+    # NFStream: frames as on the wire, the innermost layer, 120 s and 1,800 s.
+    "nfstream": {
+        "flow.length": "frame",
+        "flow.initiator": "first",
+        "flow.icmp": "zero",
+        "flow.tcp_end": "false",
+        "packet.decapsulate": "inner",
+        "packet.tunnels": "ipip gtpu tzsp capwap",
+        "packet.fragments": "skip",
+        "packet.cut": "skip",
+    },
+    # Zeek: a connection for each layer of a tunnel, ports of TCP and UDP alone.
+    "zeek": {
+        "flow.idle_timeout": "60 s",
+        "flow.idle_timeout_tcp": "300 s",
+        "flow.active_timeout": "off",
+        "flow.vlan_in_key": "off",
+        "flow.port_protocols": "tcp udp",
+        "packet.decapsulate": "all",
+        "packet.tunnels": _ALL,
+        "packet.checksums": "verify",
+    },
+    # Arkime: frames, the innermost layer, no VLAN in the key.
+    "arkime": {
+        "flow.length": "frame",
+        "flow.icmp": "zero",
+        "flow.vlan_in_key": "off",
+        "flow.idle_timeout": "60 s",
+        "flow.idle_timeout_tcp": "480 s",
+        "flow.idle_timeout_other": "600 s",
+        "flow.active_timeout": "off",
+        "flow.tcp_linger": "1000 s",
+        "packet.decapsulate": "inner",
+        "packet.tunnels": _ALL,
+    },
+    # For ipfixprobe: IP packets, 30 s and 300 s, no tunnels.
+    "ipfixprobe": {
+        "flow.initiator": "first",
+        "flow.icmp": "zero",
+        "flow.idle_timeout": "30 s",
+        "flow.active_timeout": "300 s",
+    },
+    # CICFlowMeter V4: the payload is what its lengths are; 120 s of age end a flow.
+    "cicflowmeter": {
+        "flow.length": "payload",
+        "flow.initiator": "first",
+        "flow.icmp": "zero",
+        "flow.idle_timeout": "120 s",
+        "flow.active_timeout": "120 s",
+        "flow.vlan_in_key": "off",
+        "packet.fragments": "skip",
+    },
+    # Suricata: every layer is a flow, all VLAN tags tell flows apart.
+    "suricata": {
+        "flow.length": "captured",
+        "flow.icmp": "zero",
+        "flow.vlan_in_key": "all",
+        "flow.idle_timeout": "300 s",
+        "flow.idle_timeout_tcp": "600 s",
+        "flow.active_timeout": "off",
+        "flow.tcp_end": "false",
+        "packet.decapsulate": "all",
+        "packet.tunnels": _ALL,
+    },
+}
+
+
+def profile_settings(name: str | None) -> dict[str, object]:
+    """Return the settings of a profile, dotted; without one none."""
+    if name is None:
+        return {}
+    if name not in PROFILES:
+        raise ConfigError(f"unknown profile {name!r}; known: {', '.join(PROFILES)}")
+    return dict(PROFILES[name])
