@@ -101,6 +101,7 @@ class FlowSection:
     vlan_in_key: str = _choice(
         *("outer", "inner", "all", "off"), meaning="which VLAN tags tell flows apart"
     )
+    history: bool = _key(False, "switch", "", "whether records tell Zeek's conn_state and history")
 
 
 TUNNELS = (

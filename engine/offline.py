@@ -75,7 +75,7 @@ class Pipeline:
             facts=facts,
         )
         self.lines = [PrivateLine([counter.name for counter in WORKER]) for _ in range(workers)]
-        shape = table_shape(config.flow.max_flows, workers)
+        shape = table_shape(config.flow.max_flows, workers, config.flow.history)
         settings = {"hash_key": hash_key, "separate": separate, "facts": facts}
         self.tables = []
         for _ in range(workers):

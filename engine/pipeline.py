@@ -104,7 +104,7 @@ def sizes(config: Config, workers: int, arena: bool) -> dict[str, int]:
 
 def shape_of(config: Config, workers: int) -> TableShape:
     """Return the shape of each worker's flow table."""
-    return table_shape(config.flow.max_flows, workers)
+    return table_shape(config.flow.max_flows, workers, config.flow.history)
 
 
 def _check_memory(wanted: int) -> None:

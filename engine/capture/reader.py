@@ -101,6 +101,7 @@ class Reader:
         words[state.FILTERED] = bool(task.filter_words)
         words[state.STEPS] = self._steps.ctypes.data
         words[state.SEPARATE] = task.separate
+        words[state.TCP_HEADERS] = task.config.flow.history
         if arena is not None:
             words[state.ARENA] = arena.ctypes.data
             words[state.ARENA_BYTES] = len(arena)

@@ -69,6 +69,7 @@ from engine.capture.state import (
     STEPPED,
     STEPS,
     STEPS_KEPT,
+    TCP_HEADERS,
     WIRE,
     WORKERS,
 )
@@ -82,7 +83,7 @@ from engine.memory.wide import wrapped_difference
 from engine.packets.dns import PORT as PORT_DNS
 from engine.packets.fates import ACCEPTED, NON_IP, UNSUPPORTED_LINK
 from engine.packets.fragments import CACHE_WORDS, remember
-from engine.packets.ip import UDP
+from engine.packets.ip import TCP, TCP_NUMBERS_AT, TCP_NUMBERS_BYTES, UDP
 from engine.packets.key import shard_of
 from engine.packets.layers import (
     COUNT_SHIFT,
@@ -106,6 +107,7 @@ from engine.packets.lines import (
     HEADER_MASK,
     HEADER_SHIFT,
     KEY,
+    LATER_FRAGMENT,
     LENGTHS,
     LINE_WORDS,
     PAYLOAD_AT,
@@ -116,6 +118,7 @@ from engine.packets.lines import (
     SOURCE_HIGH,
     TCP_HEADER_CUT,
     TIME,
+    TRANSPORT_AT,
 )
 
 PAYLOAD_READ_MAX = BYTES_MAX  # Of a payload that is not DNS, a worker reads no more.
@@ -247,7 +250,8 @@ def _send_lines(reader, source, rings, frame, result):
 def _copy_to_arena(reader, rings, frame, line):
     """Copy what a worker may read of the layer in `line`; return its arena position or -1.
 
-    The payload comes to stand behind as many bytes as the record says that headers have.
+    The payload comes to stand behind as many bytes as the record says that headers have; behind it
+    sequence and acknowledgment number, where flow.history asks for them.
     """
     lengths = line[LENGTHS]
     headers = lengths >> HEADER_SHIFT & HEADER_MASK
@@ -256,18 +260,34 @@ def _copy_to_arena(reader, rings, frame, line):
     dns = ports & PORT_MASK == PORT_DNS or ports >> DESTINATION_PORT_SHIFT == PORT_DNS
     if captured > PAYLOAD_READ_MAX and not (dns and line[PROTOCOL] == UDP):
         captured = PAYLOAD_READ_MAX
+    numbers = TCP_NUMBERS_BYTES if reader[TCP_HEADERS] and _has_numbers(line) else 0
     if captured == 0:
+        headers = 0
+    size = headers + captured + numbers
+    if size == 0:
         return reader[ARENA_POSITION]
-    place = arena_place(reader, rings, headers + captured)
+    place = arena_place(reader, rings, size)
     if place < 0:
         return place
-    at = place & (reader[ARENA_BYTES] - 1)
-    target = bytes_at(reader[ARENA] + at + headers, captured)
-    begin = line[PAYLOAD_AT]
-    for k in range(captured):
-        target[k] = frame[begin + k]
-    reader[ARENA_POSITION] = place + headers + captured
+    at = reader[ARENA] + (place & (reader[ARENA_BYTES] - 1)) + headers
+    _copy(frame, line[PAYLOAD_AT], bytes_at(at, captured), captured)
+    _copy(frame, line[TRANSPORT_AT] + TCP_NUMBERS_AT, bytes_at(at + captured, numbers), numbers)
+    reader[ARENA_POSITION] = place + size
     return place
+
+
+@njit(**KERNEL)
+def _copy(frame, begin, target, count):
+    for k in range(count):
+        target[k] = frame[begin + k]
+
+
+@njit(**KERNEL)
+def _has_numbers(line):
+    """Return whether a layer has a TCP header that is captured as far as its window."""
+    if line[PROTOCOL] != TCP or line[TCP_HEADER_CUT]:
+        return False
+    return line[FRAGMENT] != LATER_FRAGMENT
 
 
 @njit(**KERNEL)

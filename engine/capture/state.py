@@ -212,6 +212,7 @@ READER = Layout(
                 _word("steps", "address", "STEP_WORDS words of each step not reported yet"),
                 _word("step_count", "-", "how many; further ones are not kept"),
                 _word("separate", "-", "1: sources one after the other, each with its own clock"),
+                _word("tcp_headers", "-", "1: flow.history: workers read numbers of TCP headers"),
             ),
         ),
         *(
@@ -239,7 +240,9 @@ ARENA, ARENA_BYTES, ARENA_POSITION, ARENA_FREE = (
     READER.index(name) for name in ("arena", "arena_bytes", "arena_position", "arena_free")
 )
 
-STEPS, STEP_COUNT, SEPARATE = (READER.index(name) for name in ("steps", "step_count", "separate"))
+STEPS, STEP_COUNT, SEPARATE, TCP_HEADERS = (
+    READER.index(name) for name in ("steps", "step_count", "separate", "tcp_headers")
+)
 STEPS_KEPT = 100
 STEP_WORDS = 4  # Source number, offset of the frame, correction before, correction behind.
 

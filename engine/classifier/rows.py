@@ -36,6 +36,9 @@ _LOW_BITS = 63  # Validity bits in valid_low.
 _HIGH_MASK = (1 << (_HEADERS - 64)) - 1
 _PAYLOAD_WORD = VECTOR + _PAYLOAD // 2
 _PAYLOAD_SHIFT = 32 * (_PAYLOAD % 2)
+_CONNECTION_AT, _CONNECTION = ROW.index("history_0"), RECORD_EVENT.index("history_0")
+_CONNECTION_WORDS = RECORD_EVENT.index("lasting_ns") + 1 - _CONNECTION
+assert _CONNECTION // EVENT_SLOT_WORDS == RECORD_SLOTS - 1  # In the last slot.
 _LOWER_HALF = (1 << 32) - 1
 
 
@@ -71,3 +74,5 @@ def fill_row(slots, mask, sequence, row):
     # The last slot was the record's fifth; the word after its header features begins with 92.
     bits = slot[_HEADERS // 2 - 2 * EVENT_SLOT_WORDS] & _LOWER_HALF
     row[_PAYLOAD_WORD] = bits << _PAYLOAD_SHIFT
+    for word in range(_CONNECTION_WORDS):
+        row[_CONNECTION_AT + word] = slot[_CONNECTION % EVENT_SLOT_WORDS + word]

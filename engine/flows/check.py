@@ -27,10 +27,12 @@ from engine.flows.shard import row_at
 from engine.flows.slots import ROW_BITS, SLOTS, home_slot
 from engine.flows.spill import IMPOSSIBLE_TOP, PAIR_TOPS
 from engine.layouts import places
+from engine.layouts.connection import CONNECTION, SIDE_STATES
 from engine.layouts.table import PANE_ENTRY, TABLE
 from engine.memory.options import KERNEL
 from engine.memory.pointers import pointer
 from engine.memory.wide import signed
+from engine.packets.ip import TCP
 
 _CONTROL_WORDS = {name: TABLE.index(name) for name in TABLE.dtype().names}
 _NOT_STOPPING = -1
@@ -76,6 +78,7 @@ def check(words: np.ndarray) -> int:
         _check_due_list(table)
         _check_pane_list(table)
     _check_contents(table)
+    _check_connections(table)
     return packets_of(table)
 
 
@@ -301,6 +304,28 @@ def _check_contents(table: Table) -> None:
         for place in range(_BINS_A_WORD)
     )
     assert np.all(bins <= total), "more nibbles than bytes"
+
+
+def _check_connections(table: Table) -> None:
+    """What is kept of connections, with flow.history, is possible."""
+    word = table.word
+    at = word["connections_at"]
+    if at == 0:
+        return
+    kept = _region(table.words, at, word["rows"] + 1, CONNECTION.words)[table.live]
+    other = table.rows[table.live, places.FLOW_KEY] >> places.PROTOCOL_SHIFT & 0xFF != TCP
+    assert not kept[other].any(), "a flow that is not TCP has a connection"
+    for side in ("fwd", "bwd"):
+        words = kept[:, CONNECTION.index(f"{side}_side")]
+        for name in ("state", "was"):
+            state = words >> CONNECTION.shift(f"{side}_side", name) & 7
+            assert (state < len(SIDE_STATES)).all(), f"a side's state is {state.max()}"
+        for name in ("sent", "acked"):
+            total = np.abs(kept[:, CONNECTION.index(f"{side}_{name}")])
+            assert (total <= 1 << 62).all(), f"{name} is {total.max()}"
+    letters = kept[:, [CONNECTION.index(f"letters_{k}") for k in range(3)]]
+    assert (letters >> 60 == 0).all(), "a word has more than 12 letters"
+    assert not letters[:, 1:][letters[:, :-1] >> 55 == 0].any(), "letters behind a word not full"
 
 
 def packets_of(table: Table) -> int:

@@ -12,6 +12,7 @@ from engine.events import counter_index
 from engine.features import activity, bulk, flags, iat, length, payload, rate, volume, window
 from engine.features.services import TCP_PROTOCOL
 from engine.features.totals import direction_line, impossible_count, read_totals
+from engine.flows.conn_state import write_connection
 from engine.flows.marks import ended_bits, new_marks, protocol_of, service_of_key
 from engine.flows.pools import spills_of
 from engine.flows.shard import (
@@ -258,6 +259,7 @@ def _write_record(table, words, floats, row, order):
     words[FWD_PACKETS + 5] = totals.bwd_data
     low, high = _write_features(table, shifted(floats, FEATURES_AT), line, totals, spills)
     words[VALID_LOW], words[VALID_LOW + 1] = low, high
+    write_connection(table, row, line, totals, words)
     increase = shifted(words, RECORD_INCREASE)
     for k in range(INCREASE_WORDS):
         increase[k] = 0

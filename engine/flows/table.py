@@ -9,7 +9,7 @@ from engine.features.flags import increments
 from engine.flows.clock import NO_PANE
 from engine.flows.deadlines import BLOCK_SHIFT, COUNT_NAMES, SCRATCH_WORDS
 from engine.flows.panes import pane_capacity
-from engine.layouts import places
+from engine.layouts import CONNECTION, places
 from engine.layouts.table import ADDRESSES, PANE_ENTRY, STEP_ENTRY, TABLE
 from engine.packets.key import secret_words
 
@@ -35,6 +35,7 @@ class TableShape:
     addresses_at: int
     cold_at: int
     panes_at: int
+    connections_at: int  # 0: without flow.history there are none.
     words: int
 
     @property
@@ -43,8 +44,11 @@ class TableShape:
         return 8 * self.words / self.rows
 
 
-def table_shape(max_flows: int, workers: int) -> TableShape:
-    """Return the shape of each worker's table when all of them together hold `max_flows`."""
+def table_shape(max_flows: int, workers: int, history: bool = False) -> TableShape:
+    """Return the shape of each worker's table when all of them together hold `max_flows`.
+
+    `history`: with a place for the connection of each flow.
+    """
     rows = -(-max_flows // workers)
     assert rows <= FLOWS_PER_WORKER_MAX
     slots = rows + rows // 2 + 1
@@ -62,11 +66,14 @@ def table_shape(max_flows: int, workers: int) -> TableShape:
         ("addresses_at", (rows + 1) * ADDRESSES.words),
         ("cold_at", (blocks + 1) * places.BLOCK_WORDS),
         ("panes_at", pane_capacity(rows) * PANE_ENTRY.words),
+        ("connections_at", (rows + 1) * CONNECTION.words if history else 0),
     )
     at, begins = TABLE.words, {}
     for name, words in sizes:
         begins[name] = at
         at += -(-words // _LINE_WORDS) * _LINE_WORDS
+    if not history:
+        begins["connections_at"] = 0
     begins["counts_at"] += SCRATCH_WORDS  # The scratch words of sorting stand before the counts.
     return TableShape(rows=rows, slots=slots, blocks=blocks, words=at, **begins)
 

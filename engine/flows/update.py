@@ -11,6 +11,8 @@ from numba import njit
 from engine.events import counter_index
 from engine.features.totals import direction_line, high_half, read_totals
 from engine.flows.clock import NEXT_DUE, advance
+from engine.flows.conn_state import CONNECTIONS_AT
+from engine.flows.connection import begin_connection, note_connection, split_connection
 from engine.flows.count import (
     begin_flow_line,
     count_in_direction,
@@ -132,10 +134,14 @@ def _split(shard, row, reason, key, packet):
     nibbles = (np.int64(0), np.int64(0), np.int64(0))
     if reason == ACTIVE:
         state = _kept_state(table, line)
+        if table[CONNECTIONS_AT]:
+            split_connection(table, row)
         kept = places.NIBBLES
         nibbles = (line[kept], line[kept + 1], line[kept + 2])
     give_cold_blocks(table, line)
     _begin_row(table, row, key, packet)
+    if reason != ACTIVE and table[CONNECTIONS_AT]:
+        begin_connection(table, row, line, packet)
     line[places.STATE] = state
     line[places.NIBBLES], line[places.NIBBLES + 1], line[places.NIBBLES + 2] = nibbles
 
@@ -171,6 +177,8 @@ def _begin_flow(shard, words, at, key, packet):
         b = at + (SOURCE_HIGH if packet.side else DESTINATION_HIGH)
         kept[0], kept[1], kept[2], kept[3] = words[a], words[a + 1], words[b], words[b + 1]
     insert_slot(table, tag, row)
+    if table[CONNECTIONS_AT]:
+        begin_connection(table, row, line, packet)
     shard.counters[_FLOWS] += 1
     return row
 
@@ -254,6 +262,8 @@ def take_packet(shard, words, at, key, side):
     note_payload(shard, line, packet, words, at)
     if packet.tcp and packet.flags:
         _note_tcp(table, row, line, packet)
+    if packet.tcp and table[CONNECTIONS_AT]:
+        note_connection(shard, row, line, packet, at)
     mark_settled(line)
     if early:
         emit_record(shard, row, 0, CLASS_PACKET, (packet.time, packet.time, packet.reference))

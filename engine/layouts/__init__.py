@@ -5,6 +5,7 @@ pass), table (a worker's flows, which only that worker writes). `engine layout` 
 LAYOUTS.rst is that output, and a test fails when the two differ.
 """
 
+from engine.layouts.connection import *  # noqa: F403
 from engine.layouts.control import *  # noqa: F403
 from engine.layouts.records import *  # noqa: F403
 from engine.layouts.table import *  # noqa: F403

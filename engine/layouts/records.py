@@ -173,6 +173,30 @@ FACT_EVENT = Layout(
         ),
     ),
 )
+# What Zeek's conn.log says of a connection, where flow.history asks for it; else zeros. A letter
+# has 5 bits: HISTORY_LETTERS from 1, 16 more for the responder's; the oldest stands uppermost in
+# its word, and a word that is not full has zeros above.
+CONNECTION_STATES = ("OTH", "S0", "S1", "SF", "REJ", "S2", "S3")
+CONNECTION_STATES += ("RSTO", "RSTR", "RSTOS0", "RSTRH", "SH", "SHR")
+HISTORY_LETTERS = "SHADFRTWIQ^"
+HISTORY_WORDS = 3
+_CONNECTION = (
+    Word(
+        "history_0",
+        "-",
+        "record",
+        "flow.history: letters, conn_state",
+        (
+            Field("letters", 60, "12 of 5 bits, HISTORY_LETTERS"),
+            Field("state", 4, "CONNECTION_STATES from 1; 0: nothing is known"),
+        ),
+    ),
+    Word("history_1", "-", "record", "12 more letters"),
+    Word("history_2", "-", "record", "12 more letters"),
+    Word("fwd_stream", "bytes", "record", "flow.history: what the initiator sent"),
+    Word("bwd_stream", "bytes", "record", "flow.history: what the responder sent"),
+    Word("lasting_ns", "ns", "record", "flow.history: duration as Zeek counts it"),
+)
 FLOW_FEATURES = 83  # Features 0 to 81 and 92, in this order in a record.
 RECORD_EVENT = Layout(
     "record_event",
@@ -210,7 +234,10 @@ RECORD_EVENT = Layout(
         ),
         Line("worker", (Word("features_0", "float32", "record", "flow features", count=16),)),
         Line("worker", (Word("features_1", "float32", "record", "flow features", count=16),)),
-        Line("worker", (Word("features_2", "float32", "record", "flow features", count=10),)),
+        Line(
+            "worker",
+            (Word("features_2", "float32", "record", "flow features", count=10), *_CONNECTION),
+        ),
     ),
 )
 assert RECORD_EVENT.size_bytes == RECORD_SLOTS * EVENT_SLOT_BYTES
@@ -258,6 +285,6 @@ ROW = Layout(
             for k in range(4)
         ),
         Line("classifier", (Word("vector_4", "float32", "record", "features", count=7),)),
-        Line("classifier", ()),
+        Line("classifier", _CONNECTION),
     ),
 )

@@ -87,8 +87,11 @@ TABLE = Layout(
             Word("secrets", "-", "fixed", "key of the keyed hash", count=4),
             Word("constants_at", "words", "fixed", "where the flag counts begin"),
             _private("blocks_counted", "-", "whether names are counted by row blocks too"),
-            _private("reclaimed", "rows", "rows asked for their pane block since the pane began"),
+            Word("connections_at", "words", "fixed", "where CONNECTION begins; 0: no flow.history"),
             Word("synack_turns", "-", "fixed", "whether who gets a first SYN-ACK is the initiator"),
+        ),
+        _line(
+            _private("reclaimed", "rows", "rows asked for their pane block since the pane began"),
         ),
     ),
     RECORD_LINE_BYTES,

@@ -51,6 +51,7 @@ from engine.packets.link import OFFSET_MASK, VERSION_MASK, VERSION_SHIFT
 ICMP, TCP, UDP, DCCP, ICMP6, SCTP, UDP_LITE = 1, 6, 17, 33, 58, 132, 136
 IP_IN_IP, IP6_IN_IP, GRE = 4, 41, 47
 HOP_BY_HOP, ROUTING, FRAGMENT_HEADER, AUTHENTICATION, OPTIONS, MOBILITY = 0, 43, 44, 51, 60, 135
+TCP_NUMBERS_AT, TCP_NUMBERS_BYTES = 4, 8  # Sequence and acknowledgment, RFC 9293.
 _MORE_FRAGMENTS, _FRAGMENT_OFFSET = 0x2000, 0x1FFF  # RFC 791.
 _MORE_FRAGMENTS_6, _FRAGMENT_OFFSET_6 = 1, 0xFFF8  # RFC 8200.
 
@@ -197,6 +198,31 @@ def _pass_extensions(frame, version6, vlan, line):
     line[TRANSPORT_AT] = at
     line[PROTOCOL] = protocol
     return ACCEPTED
+
+
+@njit(**KERNEL)
+def transport_offset(packet, limit):
+    """Return where the transport header of an accepted packet begins; at most `limit`, or -1.
+
+    For whoever has the bytes again later: nothing at or behind `limit` is read.
+    """
+    if limit < 20:
+        return -1
+    version6 = load_u8(packet, 0) >> 4 == 6
+    at, protocol = (load_u8(packet, 0) & 15) * 4, load_u8(packet, 9)
+    if version6:
+        at, protocol = 40, load_u8(packet, 6)
+    while _is_extension(protocol, version6):
+        if at + 2 > limit:
+            return -1
+        size = (load_u8(packet, at + 1) + 1) * 8
+        if protocol == FRAGMENT_HEADER:
+            size = 8
+        elif protocol == AUTHENTICATION:
+            size = (load_u8(packet, at + 1) + 2) * 4
+        protocol = load_u8(packet, at)
+        at += size
+    return at if at <= limit else -1
 
 
 @njit(**KERNEL)

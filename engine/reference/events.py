@@ -114,6 +114,17 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
+class Connection:
+    """What Zeek would say of a flow: conn_state, history, bytes of both streams, duration."""
+
+    state: str
+    letters: str
+    fwd_stream: int
+    bwd_stream: int
+    lasting_ns: int
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """An early (reason 0) or final record of a part."""
 
@@ -136,6 +147,7 @@ class Record:
     remainder: Increase | None = None  # Of a final at a packet.
     marks: tuple[str, ...] = ()  # With the remainder.
     ended: Ended | None = None  # Of a final that is the flow's last.
+    connection: Connection | None = None  # With flow.history.
 
     @property
     def final(self) -> bool:

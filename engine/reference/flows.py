@@ -3,6 +3,7 @@
 from operator import sub
 
 from engine.config import SAME, Config
+from engine.reference.connection import Tracked
 from engine.reference.events import MARKS, Counts, Ended, Increase, Key, Position
 from engine.reference.internet import ACK, FIN, RST, SYN, TCP, Layer
 from engine.reference.payload import (
@@ -42,7 +43,7 @@ class Flow:
 
     __slots__ = ("begun_by_syn", "both_ways", "ended", "fins", "first_end", "key", "nibbles")
     __slots__ += ("part", "pieces", "responder_payload", "responder_rst", "seen", "sent", "shaken")
-    __slots__ += ("table_key",)
+    __slots__ += ("table_key", "tracked")
 
     def __init__(self, table_key: tuple, layer: Layer, config: Config) -> None:
         self.table_key = table_key
@@ -68,6 +69,14 @@ class Flow:
         self.seen: set[str] = set()  # Marks answered and of payload that are true.
         self.sent: set[str] = set()
         self.part: Part | None = None
+        self.tracked: Tracked | None = None  # With flow.history.
+
+    def track(self, time: int) -> None:
+        """Begin to follow the connection in its first part; go on with it in one that continues."""
+        if self.part.continued:
+            self.tracked.split()
+        else:
+            self.tracked = Tracked(not self.part.begun_forward, time)
 
     def is_forward(self, layer: Layer) -> bool:
         """Return whether the initiator sent this packet of the flow."""
@@ -146,12 +155,13 @@ class Flow:
 class Part:
     """A flow, or the piece of it between two splits."""
 
-    __slots__ = ("continued", "first", "flow", "live", "pane_first", "queued", "sequence")
-    __slots__ += ("tally", "told")
+    __slots__ = ("begun_forward", "continued", "first", "flow", "live", "pane_first", "queued")
+    __slots__ += ("sequence", "tally", "told")
 
     def __init__(self, flow: Flow, first: Position, continued: bool) -> None:
         self.flow = flow
         self.first = first
+        self.begun_forward = True  # The initiator sent the first packet.
         self.continued = continued
         self.live = True
         self.tally = Tally(first[0])

@@ -59,6 +59,8 @@ class Layer:
     one_way: bool = False  # An ICMP type without a counterpart.
     flags: int | None = None  # TCP flags; None: not captured, or no TCP header.
     window: int | None = None
+    sequence: int = 0  # Where the window is known, these two are.
+    acknowledgment: int = 0
     fragment: Fragment | None = None
 
     @property
@@ -204,6 +206,7 @@ def _tcp(packet: Span, layer: Layer, at: int) -> int:
         layer.flags = packet.captured[at + 13]
     if _there(packet, at + 16):
         layer.window = unpack_from(">H", packet.captured, at + 14)[0]
+        layer.sequence, layer.acknowledgment = unpack_from(">II", packet.captured, at + 4)
     return size
 
 

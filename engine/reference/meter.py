@@ -32,7 +32,7 @@ from engine.reference.events import (
 from engine.reference.features import feature_vector
 from engine.reference.flows import Flow, Part, flow_key, is_syn
 from engine.reference.hashes import fixed_hash, name_words
-from engine.reference.internet import UDP, Layer
+from engine.reference.internet import TCP, UDP, Layer
 from engine.reference.payload import dns_message
 
 MINUTE_NS = 60 * 10**9
@@ -90,13 +90,13 @@ class Meter:
             if reason is not None:
                 self._final(flow.part, time, (PACKET_CLASS, FINAL_RANK, position), reason)
             if reason == ACTIVE:
-                self._begin(flow, position, continued=True)
+                self._begin(flow, position, layer, continued=True)
             elif reason == ENDED:
                 flow = None
         if flow is None:
             self.counters["flows"] += 1
             self._flows[key] = flow = Flow(key, layer, self._config)
-            self._begin(flow, position, continued=False)
+            self._begin(flow, position, layer, continued=False)
         self._count(flow, position, layer)
 
     def stop(self, end: int) -> None:
@@ -114,10 +114,13 @@ class Meter:
             return ENDED if is_syn(layer) or too_old else None
         return ACTIVE if age > (self._config.flow.active_timeout or OFF_NS) else None
 
-    def _begin(self, flow: Flow, position: Position, continued: bool) -> None:
+    def _begin(self, flow: Flow, position: Position, layer: Layer, continued: bool) -> None:
         self.counters["parts"] += 1
         flow.part = Part(flow, position, continued)
+        flow.part.begun_forward = flow.is_forward(layer)
         self._pane_begun.append(flow.part)
+        if self._config.flow.history:
+            flow.track(position[0])
 
     def _count(self, flow: Flow, position: Position, layer: Layer) -> None:
         """Count a packet in the part it belongs to: all that follows from it."""
@@ -127,6 +130,8 @@ class Meter:
         forward = flow.is_forward(layer)
         tally.count(time, layer, forward)
         flow.learn(layer, forward, self._config.flow.tcp_end)
+        if flow.tracked is not None and flow.key.protocol == TCP:
+            flow.tracked.take(layer, forward, time)
         self._queue(part)
         self._pane_end = pane_end(time)
         if part.pane_first is None:
@@ -218,6 +223,9 @@ class Meter:
         flow, tally, first_source = part.flow, part.tally, part.first[1] >> SOURCE_SHIFT
         features, valid = feature_vector(tally, flow.key.protocol, flow.nibbles, self._config.wide)
         part.sequence += 1
+        if flow.tracked is not None:
+            said = flow.tracked.said(flow.key.protocol, tally, part.begun_forward)
+            more = more | {"connection": said}
         return Record(
             source=self._source,
             time=time,

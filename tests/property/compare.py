@@ -11,11 +11,13 @@ from engine.features.services import SERVICES
 from engine.layouts import MARKS, PACKET
 from engine.layouts.records import (
     CLASS_DELTA,
+    CONNECTION_STATES,
     DELTA,
     DELTA_EVENT,
     FACT,
     FACT_EVENT,
     FLOW_FEATURES,
+    HISTORY_LETTERS,
     RANK_EARLY,
     RANK_FACT,
     RANK_FINAL,
@@ -165,7 +167,25 @@ def _record(words: np.ndarray) -> dict:
     counts = ("fwd_packets", "bwd_packets", "fwd_total_bytes", "bwd_total_bytes")
     for name in (*first, *counts, "fwd_data_packets", "bwd_data_packets"):
         row[name] = int(words[_index(event, name)])
+    row["connection"] = _connection(words)
     return row
+
+
+def _connection(words: np.ndarray) -> tuple | None:
+    """Return state, letters, streams and duration; None where nothing is known."""
+    at = _index(RECORD_EVENT.name, "history_0")
+    state = _field(RECORD_EVENT, words, "history_0", "state")
+    if state == 0:
+        assert not words[at : at + 6].any(), "a connection without a state says something"
+        return None
+    letters = ""
+    for word in (_field(RECORD_EVENT, words, "history_0", "letters"), *words[at + 1 : at + 3]):
+        for place in range(11, -1, -1):
+            number = int(word) >> 5 * place & 31
+            if number:
+                letter = HISTORY_LETTERS[(number & 15) - 1]
+                letters += letter.lower() if number & 16 else letter
+    return CONNECTION_STATES[state - 1], letters, *(int(word) for word in words[at + 3 : at + 6])
 
 
 def _twin_key(key: twin.Key) -> dict:
@@ -228,7 +248,12 @@ def twin_row(event: twin.Event) -> dict:
         "bwd_total_bytes": counts.bwd_bytes,
         "fwd_data_packets": counts.fwd_data_packets,
         "bwd_data_packets": counts.bwd_data_packets,
+        "connection": None if event.connection is None else _twin_connection(event.connection),
     }
+
+
+def _twin_connection(said: twin.Connection) -> tuple:
+    return said.state, said.letters, said.fwd_stream, said.bwd_stream, said.lasting_ns
 
 
 def order_of(row: dict, separate: bool) -> tuple:

@@ -1,6 +1,7 @@
 """Choices out of one number: the same traffic for Hypothesis and for plain random runs."""
 
 from collections.abc import Sequence
+from hashlib import blake2b
 
 GENE_BYTES = 24
 
@@ -23,6 +24,13 @@ class Dice:
     def one_in(self, count: int) -> bool:
         """Return whether a chance of 1 in `count` came true; gene 0 never does."""
         return self.below(count) == count - 1
+
+    def aside(self) -> "Dice":
+        """Return another dice, which takes nothing from this one. Gene 0 stays gene 0."""
+        if not self._gene:
+            return Dice(0)
+        gene = self._gene.to_bytes(-(-self._gene.bit_length() // 8), "little")
+        return Dice(int.from_bytes(blake2b(gene).digest(), "little"))
 
     def octets(self, count: int) -> bytes:
         """Return some bytes."""

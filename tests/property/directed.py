@@ -87,6 +87,52 @@ def upload(total: int) -> RunInput:
     return run_of(packets())
 
 
+def _conversation(*steps: tuple[int, int, int, dict], **changed: object) -> RunInput:
+    """A connection of (ns, flags, payload bytes, TCP fields with back) steps, with history."""
+
+    def packets():
+        for time, flags, payload, fields in steps:
+            back = fields.get("back", 0)
+            ends, ports = ((B, A), (80, 4000)) if back else ((A, B), (4000, 80))
+            octets = f.tcp(ports, flags, bytes(payload), **fields)
+            yield time, f.ipv4(octets, f.TCP, ends)
+
+    return run_of(packets(), flow_history=True, **changed)
+
+
+def counted_letters(count: int) -> RunInput:
+    """`count` repeated segments and closed windows of both sides: letters at powers of ten."""
+    steps = [(0, f.SYN, 0, {}), (1, f.SYN | f.ACK, 0, {"back": 1, "acknowledgment": 1})]
+    for number in range(count):
+        numbers = {"sequence": 1, "acknowledgment": 1, "window": 0, "back": number % 3 == 0}
+        steps.append((2 + number, f.ACK, 7, numbers))
+    return _conversation(*steps)
+
+
+def many_letters(count: int) -> RunInput:
+    """So many RSTs and FINs of other numbers that letters are left out."""
+    steps = [
+        (k, f.FIN if k % 5 else f.RST, 1, {"sequence": 1000 * k + 1, "back": k % 3 == 0})
+        for k in range(count)
+    ]
+    return _conversation(*steps, flow_tcp_end=False)
+
+
+def stream_of(total: int) -> RunInput:
+    """A stream of nearly `total` bytes in leaps, acknowledged, split on its way."""
+    leap = (1 << 31) - 1001
+    steps = [(0, f.SYN, 0, {"sequence": 5}), (1, f.SYN | f.ACK, 0, {"back": 1, "sequence": 9})]
+    for number in range(total // leap):
+        at = (number * leap + 6) % (1 << 32)
+        time = number * SECOND_NS + 2
+        steps.append((time, f.ACK, 1000, {"sequence": at, "acknowledgment": 10}))
+        back = {"back": 1, "sequence": 10, "acknowledgment": (at + 1000) % (1 << 32)}
+        steps.append((time + 9, f.ACK, 0, back))
+    last = {"sequence": (at + 1000) % (1 << 32), "acknowledgment": 10}
+    steps.append((time + SECOND_NS, f.FIN | f.ACK, 0, last))
+    return _conversation(*steps, flow_active_timeout="9 s")
+
+
 def long_gaps(gap: int, **changed: object) -> RunInput:
     """Silences just short of the idle timeout, whose squares fill more than 64 bits."""
 
@@ -152,5 +198,8 @@ DIRECTED: dict[str, Callable[[], RunInput]] = {
     "2^63 ns, timeouts off": lambda: whole_clock(
         -(1 << 62), 1 << 62, flow_idle_timeout="off", flow_tcp_end=False
     ),
+    "letters at powers of ten": lambda: counted_letters(3003),
+    "letters left out": lambda: many_letters(120),
+    "stream of 64 GiB": lambda: stream_of(1 << 36),
     "a year, idle timeout of a day": lambda: clock_far_ahead(1, flow_idle_timeout="24 h"),
 }

@@ -65,11 +65,12 @@ def fragment_header(identification: int, units: int, more: bool) -> tuple[int, b
 
 
 def tcp(ports: Ports, flags: int, payload: bytes = b"", **fields: int) -> bytes:
-    """Return a TCP segment. Fields: window, words (data offset)."""
+    """Return a TCP segment. Fields: window, words (data offset), sequence, acknowledgment."""
     words = fields.get("words", 5)
-    return pack(">HHIIBBHHH", *ports, 0, 0, words << 4, flags, fields.get("window", 1024), 0, 0) + (
-        bytes(max(0, words * 4 - 20)) + payload
-    )
+    numbers = fields.get("sequence", 0), fields.get("acknowledgment", 0)
+    rest = words << 4, flags, fields.get("window", 1024), 0, 0
+    head = pack(">HHIIBBHHH", *ports, *numbers, *rest)
+    return head + bytes(max(0, words * 4 - 20)) + payload
 
 
 def udp(ports: Ports, payload: bytes = b"") -> bytes:

@@ -40,6 +40,7 @@ class Weaver:
         self._link_type = link_type
         self.now = START_NS
         self._back: int | None = None
+        self.sent: dict[tuple, int] = {}  # Next sequence number by sender and receiver.
         flow = config.flow
         often = (SECOND_NS, PANE_NS, SECOND_NS, PANE_NS, PANE_NS, 2 * PANE_NS)
         seldom = (60 * SECOND_NS, 30 * SECOND_NS, flow.tcp_linger)
@@ -77,6 +78,19 @@ class Weaver:
         else:
             self._back = self.now  # For one frame only.
             self.now = dice.of(far)
+
+    def numbers(self, way: tuple, flags: int, payload: int, dice: Dice) -> dict[str, int]:
+        """Return sequence and acknowledgment of a segment: mostly what a peer would send."""
+        ends, ports = way
+        due = self.sent.get(way, 1000)
+        acknowledged = self.sent.get((ends[::-1], ports[::-1]), 1000)
+        sequence = due + dice.of((0, 0, 0, 0, -payload, -1, 1000, 1 << 20, 1 << 31, (1 << 31) - 1))
+        acknowledged += dice.of((0, 0, 0, 0, -1, 1, 1460, (1 << 20) + 1, 1 << 31, -acknowledged))
+        if dice.one_in(24):
+            sequence = dice.of((0, 1, (1 << 32) - 1, dice.below(1 << 32)))
+        space = payload + bool(flags & f.SYN) + bool(flags & f.FIN)
+        self.sent[way] = (sequence + space) % (1 << 32)
+        return {"sequence": sequence % (1 << 32), "acknowledgment": acknowledged % (1 << 32)}
 
     def send(self, packet: bytes, dice: Dice) -> None:
         """Put an IP packet on the link, sometimes cut, padded or damaged."""
@@ -135,9 +149,14 @@ def _segment(weaver: Weaver, dice: Dice) -> None:
     ends, ports = _way(weaver, dice)
     flags = dice.of(FLAGS)
     fields = {"window": dice.below(1 << 16)}
+    numbers = dice.aside()
+    if numbers.one_in(6):
+        fields["window"] = 0
     if dice.one_in(8):
         fields["words"] = dice.below(16)
-    weaver.send(f.ip(f.tcp(ports, flags, _payload(dice), **fields), f.TCP, ends), dice)
+    payload = _payload(dice)
+    fields |= weaver.numbers((ends, ports), flags, len(payload), numbers)
+    weaver.send(f.ip(f.tcp(ports, flags, payload, **fields), f.TCP, ends), dice)
 
 
 def _datagram(weaver: Weaver, dice: Dice) -> None:
@@ -162,7 +181,9 @@ def _session(weaver: Weaver, dice: Dice) -> None:
             steps.append(steps.pop(at))
     for side, flags in steps:
         payload = first if flags & f.PSH and side == 0 else b"x" * 30 if flags & f.PSH else b""
-        segment = f.tcp(back if side else ports, flags, payload)
+        way = (there, back) if side else (here, ports)
+        numbers = weaver.numbers(way, flags, len(payload), dice.aside())
+        segment = f.tcp(way[1], flags, payload, **numbers)
         weaver.send(f.ip(segment, f.TCP, there if side else here), dice)
         weaver.wait(dice)
 
@@ -174,7 +195,8 @@ def _bulk(weaver: Weaver, dice: Dice) -> None:
     answered = dice.one_in(4)
     for k in range(dice.of((4, 3, 5, 9, 70))):
         pair = (ends[::-1], ports[::-1]) if answered and k % 4 == 3 else (ends, ports)
-        weaver.send(f.ip(f.tcp(pair[1], f.ACK, bytes(size)), f.TCP, pair[0]), Dice(0))
+        numbers = weaver.numbers(pair, f.ACK, size, Dice(0))
+        weaver.send(f.ip(f.tcp(pair[1], f.ACK, bytes(size), **numbers), f.TCP, pair[0]), Dice(0))
         weaver.now += dice.of((0, SECOND_NS, SECOND_NS + 1, 1))
 
 

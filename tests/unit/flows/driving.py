@@ -80,7 +80,7 @@ class Shard:
         """`changed`: settings, as flow_idle_timeout="5 s"."""
         dotted = {name.replace("_", ".", 1): value for name, value in changed.items()}
         config = with_settings(Config(), {"engine.workers": 1, "flow.max_flows": rows} | dotted)
-        shape = table_shape(rows, 1)
+        shape = table_shape(rows, 1, config.flow.history)
         self.config = config
         self.table = np.zeros(shape.words, np.int64)
         settings = {"hash_key": (1, 2), "separate": False, "facts": True}

@@ -34,12 +34,13 @@ class TableMachine(RuleBasedStateMachine):
         linger=st.sampled_from(("5 s", "20 s")),
         tcp_end=st.booleans(),
         room=st.sampled_from((16, 64, 4096)),
+        history=st.booleans(),
     )
-    def begin(self, idle, active, linger, tcp_end, room):
+    def begin(self, idle, active, linger, tcp_end, room, history):
         """Make an empty table."""
         limits = {"flow_idle_timeout": idle, "flow_active_timeout": active}
         limits |= {"flow_tcp_linger": linger, "flow_tcp_end": tcp_end}
-        self.shard = Shard(ROWS, room, **limits)
+        self.shard = Shard(ROWS, room, flow_history=history, **limits)
         self.now, self.given, self.ended = START, 0, 0
         flow = self.shard.config.flow
         self.gaps = (0, 1, 1_000_000, SECOND_NS, PANE_NS, flow.tcp_linger)

@@ -6,8 +6,12 @@ each, with the exact limit and one beyond it.
 
 from struct import pack
 
+import numpy as np
 import pytest
+from numba import njit
 
+from engine.memory.pointers import pointer
+from engine.packets.ip import transport_offset
 from tests.property import frames as f
 from tests.unit.packets.parsing import FrameParser, Layer, Parsed
 
@@ -231,3 +235,39 @@ def test_icmp_needs_type_and_code():
 
 def test_version_nibble_decides_on_a_raw_link():
     assert parse(pack(">B", 0x55) + bytes(40)).fate == "malformed_ip_version"
+
+
+@njit
+def _offset(octets, limit):
+    return transport_offset(pointer(octets), limit)
+
+
+@pytest.mark.parametrize(
+    "packet",
+    (
+        f.ipv4(f.tcp((1, 2), 0), f.TCP, (A, B)),
+        f.ipv4(f.tcp((1, 2), 0), f.TCP, (A, B), options=bytes(40)),
+        f.ipv4(b"\x06\4" + bytes(22) + f.tcp((1, 2), 0), AUTHENTICATION, (A, B)),
+        f.ipv6(f.tcp((1, 2), 0), f.TCP, (A6, B6)),
+        f.extended(
+            f.tcp((1, 2), 0),
+            f.TCP,
+            (A6, B6),
+            [
+                (HOP, b"\0" + bytes(6)),
+                f.fragment_header(1, 0, False),
+                (AUTHENTICATION, b"\4" + bytes(22)),
+                (OPTIONS, b"\2" + bytes(22)),
+            ],
+        ),
+    ),
+)
+def test_transport_header_is_found_again_and_nothing_behind_the_limit_is_read(packet):
+    begin = only(packet).header - 20
+    octets = np.frombuffer(packet, np.uint8).copy()
+    assert _offset(octets, begin) == begin
+    assert _offset(octets, begin - 1) == -1
+    for limit in range(begin + 1):
+        cut = octets.copy()
+        cut[max(limit, 20) :] = 0xFF  # An extension header of another length.
+        assert _offset(cut, limit) in (-1, begin)
