@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 
 from engine.errors import ConfigError
-from engine.limits import SAME, SECOND_NS, Limit, as_toml, checked_value, comment
+from engine.limits import NETWORKS_MAX, SAME, SECOND_NS, Limit, as_toml, checked_value, comment
 
 PANE_NS = 5 * SECOND_NS  # Every window is a multiple of panes, every timeout at least one.
 WIDE_AGE_NS = 1 << 44  # A narrow row holds ages below this (4.9 h).
@@ -135,6 +135,30 @@ class PacketSection:
     )
 
 
+HOME_NETWORKS = (
+    "10.0.0.0/8",
+    "172.16.0.0/12",
+    "192.168.0.0/16",
+    "169.254.0.0/16",
+    "127.0.0.0/8",
+    "fc00::/7",
+    "fe80::/10",
+    "::1/128",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class HostSection:
+    max_hosts: int = _count(1 << 16, "hosts", "hosts known at a time", 16, 1 << 20)
+    max_pairs: int = _count(1 << 16, "pairs", "pairs watched for regularity", 16, 1 << 20)
+    rows: int = _count(
+        1 << 18, "rows", "newest rows kept, of initiators, of responders", 16, 1 << 22
+    )
+    home_networks: tuple[str, ...] = _key(
+        HOME_NETWORKS, "networks", "", f"what is internal; at most {NETWORKS_MAX} networks"
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class CaptureSection:
     arena_bytes: int = _key(
@@ -190,6 +214,7 @@ class Config:
     ring: RingSection = field(default_factory=RingSection)
     flow: FlowSection = field(default_factory=FlowSection)
     packet: PacketSection = field(default_factory=PacketSection)
+    host: HostSection = field(default_factory=HostSection)
     capture: CaptureSection = field(default_factory=CaptureSection)
     hash: HashSection = field(default_factory=HashSection)
     process: ProcessSection = field(default_factory=ProcessSection)

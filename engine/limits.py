@@ -4,6 +4,7 @@ Durations are written "120 s", "500 ms" or as a number of seconds, and held in n
 "same" SAME where they are allowed. Sizes are written "64 MiB" or as a number of bytes.
 """
 
+import ipaddress
 import re
 from dataclasses import dataclass
 
@@ -15,12 +16,16 @@ SAME = -1  # A setting that is as the general one.
 _UNITS_NS = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9, "min": 60 * 10**9, "h": 3600 * 10**9}
 _UNITS_BYTES = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 _TOML_ESCAPED = re.compile(r'[\x00-\x1f\x7f"\\]')
+NETWORKS_MAX = 64
 _QUANTITY = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*$")
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """What a key may hold. `kind`: count, power_of_two, duration, size, switch, choice(s), text."""
+    """What a key may hold.
+
+    `kind`: count, power_of_two, duration, size, switch, choice, choices, text, networks.
+    """
 
     kind: str
     unit: str
@@ -64,6 +69,22 @@ def _number(name: str, limit: Limit, value) -> int:
     return number
 
 
+def _networks(name: str, value) -> tuple[str, ...]:
+    """Return networks in their usual spelling, each once, in the order given."""
+    texts = value.replace(",", " ").split() if isinstance(value, str) else value
+    if not isinstance(texts, list | tuple) or not all(isinstance(text, str) for text in texts):
+        raise ConfigError(f"{name} must list networks such as 10.0.0.0/8, is {value!r}")
+    if len(texts) > NETWORKS_MAX:
+        raise ConfigError(f"{name} may list {NETWORKS_MAX} networks, has {len(texts)}")
+    found = []
+    for text in texts:
+        try:
+            found.append(str(ipaddress.ip_network(text)))
+        except ValueError as error:
+            raise ConfigError(f"{name} must list networks such as 10.0.0.0/8: {error}") from None
+    return tuple(dict.fromkeys(found))
+
+
 def checked_value(name: str, limit: Limit, value):
     """Return the value of setting `name` from TOML or from text, or raise ConfigError."""
     if limit.kind == "switch":
@@ -84,6 +105,8 @@ def checked_value(name: str, limit: Limit, value):
         if not isinstance(names, list | tuple) or any(n not in limit.choices for n in names):
             raise ConfigError(f"{name} may list {', '.join(limit.choices)}, is {value!r}")
         return tuple(choice for choice in limit.choices if choice in names)
+    if limit.kind == "networks":
+        return _networks(name, value)
     if limit.off and value == "off":
         return 0
     if limit.same and value == "same":
@@ -101,7 +124,7 @@ def as_toml(limit: Limit, value) -> str:
         return f'"{_with_unit(value, _UNITS_BYTES)}"'
     if limit.kind == "switch":
         return "true" if value else "false"
-    if limit.kind == "choices":
+    if limit.kind in ("choices", "networks"):
         return "[" + ", ".join(f'"{choice}"' for choice in value) + "]"
     if limit.kind in ("text", "choice"):
         return '"' + _TOML_ESCAPED.sub(lambda one: f"\\u{ord(one[0]):04x}", value) + '"'

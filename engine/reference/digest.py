@@ -8,11 +8,10 @@ import xxhash
 from engine.reference.capture import SOURCE_SHIFT
 from engine.reference.events import Record
 
-FEATURES = 142
 ALERT_KIND = 2  # Records are 0 (early) and 1 (final).
 _HEAD = Struct("<BBHHH16s16sH7qBBI")
-_VECTOR_BYTES = FEATURES * 4
-_ENTROPY_AT = 92 * 4
+_HOSTS_AT = 82 * 4  # Where the features of responder hosts stand in a vector.
+_ENTROPY = 10 * 4  # Where feature 92 stands among those of hosts.
 
 
 def digest_of(records: Iterable[Record]) -> str:
@@ -34,9 +33,15 @@ def scored_digest_of(judged: Iterable[tuple[Record, float, bool]], threshold: fl
 
 
 def vector_bytes(record: Record) -> bytes:
-    """Return the 142 features of a record as float32; those of hosts are not valid, so 0."""
-    headers, entropy = record.features[:-4], record.features[-4:]
-    return (headers.ljust(_ENTROPY_AT, b"\0") + entropy).ljust(_VECTOR_BYTES, b"\0")
+    """Return the 142 features of a record as float32: 82 of headers, 10, entropy, 49 of hosts."""
+    own, hosts = record.features, record.host_features
+    return own[:_HOSTS_AT] + hosts[:_ENTROPY] + own[_HOSTS_AT:] + hosts[_ENTROPY:]
+
+
+def validity(record: Record) -> int:
+    """Return the 142 validity bits of a record."""
+    own = record.valid
+    return own & (1 << 82) - 1 | own >> 82 << 92 | record.host_valid
 
 
 def packed(record: Record) -> bytes:
@@ -59,5 +64,4 @@ def packed(record: Record) -> bytes:
         1 if record.final else 0,
         record.sequence,
     )
-    valid = record.valid & (1 << 82) - 1 | record.valid >> 82 << 92
-    return head + vector_bytes(record) + valid.to_bytes(18, "little")
+    return head + vector_bytes(record) + validity(record).to_bytes(18, "little")

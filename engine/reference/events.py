@@ -148,6 +148,8 @@ class Record:
     marks: tuple[str, ...] = ()  # With the remainder.
     ended: Ended | None = None  # Of a final that is the flow's last.
     connection: Connection | None = None  # With flow.history.
+    host_features: bytes = bytes(236)  # 59 float32, little endian: 82 to 91, 93 to 141.
+    host_valid: int = 0  # A bit for each of 142 features.
 
     @property
     def final(self) -> bool:

@@ -11,6 +11,7 @@ from engine.reference.capture import Capture, Settings, Source, sources_of
 from engine.reference.clock import Step
 from engine.reference.digest import digest_of
 from engine.reference.events import Event, Record
+from engine.reference.hosts import Hosts
 from engine.reference.meter import Meter, pane_end
 
 
@@ -77,7 +78,8 @@ def _no_collection() -> Iterator[None]:
 def _meter(done: Run, sources: list[Source], settings: Settings, number: int) -> None:
     """Run some sources to their end; `number` is that of the source, under --separate."""
     capture = Capture(sources, settings)
-    meter = Meter(settings.config, done.events.append, number)
+    hosts = Hosts(settings.config.host)
+    meter = Meter(settings.config, lambda event: done.events.append(hosts.take(event)), number)
     last = None
     for taken in capture:
         if taken.time is not None:
@@ -89,7 +91,9 @@ def _meter(done: Run, sources: list[Source], settings: Settings, number: int) ->
             meter.take(*metered)
     if last is not None:
         meter.stop(pane_end(last))
+    hosts.end_pane()
     for name in ("accepted", "layers"):
         assert meter.counters.pop(name, 0) == capture.counters[name], f"{name} differ"
     done.counters.update(capture.counters)
     done.counters.update(meter.counters)
+    done.counters.update(hosts.counters)

@@ -30,7 +30,9 @@ WRONG = {
     "choice": ("x", 1, "", None, []),
     "choices": (["x"], 1, "ipip x", None),
     "text": (1, None, ["x"]),
+    "networks": ("x", "10.0.0.1/8", "10.0.0.0/33", 1, None, [1], ["::/0"] * 65),
 }
+NETWORKS = ("10.0.0.0/8", "9.9.9.9/32", "2001:db8::/32", "fc00::/7", "0.0.0.0/0")
 
 
 def in_units(limit, number):
@@ -49,6 +51,7 @@ def inside(limit):
         "switch": st.booleans(),
         "choice": st.sampled_from(limit.choices or ("",)),
         "choices": st.sets(st.sampled_from(limit.choices or ("",))).map(sorted),
+        "networks": st.lists(st.sampled_from(NETWORKS), max_size=64),
         "text": st.text(st.characters(codec="utf-8"), max_size=20),
     }[limit.kind]
 
@@ -61,6 +64,8 @@ def test_value_in_range_is_taken(name, draw):
     parsed = parse_value(name, in_units(limit, value))
     if limit.kind == "choices":
         assert parsed == tuple(one for one in limit.choices if one in value)
+    elif limit.kind == "networks":
+        assert parsed == tuple(dict.fromkeys(value))
     else:
         assert parsed == value
 

@@ -10,6 +10,7 @@ import xxhash
 
 from engine.reference.digest import digest_of, packed
 from engine.reference.hashes import address_words, fixed_hash, name_words
+from tests.unit.reference.host_scenes import features
 from tests.unit.reference.scenes import A, B, S, datagram, feature, finals, run_of
 
 HEAD = "<BBHHH16s16sHqqqqqqqBBI"
@@ -52,9 +53,10 @@ def test_packed_record_has_every_field_at_its_place() -> None:
         assert unpack_from(HEAD, octets) == (*head, *times, *tail)
         vector = unpack_from("<142f", octets, calcsize(HEAD))
         valid = int.from_bytes(octets[-18:], "little")
+        hosts = features(record)
         for index in range(142):
             place = {92: 82}.get(index, index if index < 82 else None)
-            expected = None if place is None else feature(record, place)
+            expected = hosts[index] if place is None else feature(record, place)
             assert vector[index] == (expected or 0.0)
             assert valid >> index & 1 == (expected is not None)
 
