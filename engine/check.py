@@ -225,6 +225,14 @@ def _load(folder: str) -> RunRecord | Finding:
 
 
 def _check_run(folder: Path, record: RunRecord) -> Iterator[Finding]:
+    yield from check_counters(record)
+    yield from _check_outputs(folder, record)
+    yield from _check_events(folder, record)
+    yield from _check_flows(folder, record)
+
+
+def check_counters(record: RunRecord) -> Iterator[Finding]:
+    """Yield what run.json shows by itself, without the files of the run."""
     totals = _totals({name: process.counters for name, process in record.processes.items()})
     same = totals == record.counters
     text = "the counters of all processes add up to those of their stages"
@@ -236,9 +244,6 @@ def _check_run(folder: Path, record: RunRecord) -> Iterator[Finding]:
         properties.add(record.rows)
     yield from _balance(record.counters, properties)
     yield from _check_sources(record)
-    yield from _check_outputs(folder, record)
-    yield from _check_events(folder, record)
-    yield from _check_flows(folder, record)
 
 
 def _check_sources(record: RunRecord) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""`engine features|check|diff|stats|layout`: look at what is, without running anything."""
+"""`engine features|check|diff|report|stats|layout`: look at what is, without running anything."""
 
 import sys
 
@@ -49,14 +49,15 @@ def check(folder: str | None, sources: bool, run: str | None) -> None:
 
     FOLDER: what a finished run wrote; without it the engine that is running here.
     """
-    from engine.check import check_folder, check_live, check_sources, is_wrong, report
+    from engine.check import check_folder, check_live, check_sources, is_wrong
+    from engine.check import report as text_of
     from engine.cli.live import live_run
 
     if folder is None:
         findings = check_live(live_run(run))
     else:
         findings = check_folder(folder) + (check_sources(folder) if sources else [])
-    write(report(findings))
+    write(text_of(findings))
     sys.exit(1 if is_wrong(findings) else 0)
 
 
@@ -73,6 +74,20 @@ def diff(a: str, b: str) -> None:
     found = diff_folders(a, b)
     write(found.text())
     sys.exit(found.exit_code)
+
+
+@click.command()
+@click.argument("folder")
+@click.option("-o", "--output", metavar="FILE", help="Default: report.html in the folder.")
+def report(folder: str, output: str | None) -> None:
+    """Write one HTML page of a finished run.
+
+    FOLDER: what the run wrote. The page is one file and loads nothing: it can be sent and archived.
+    """
+    from engine.recorder.escape import shown_text
+    from engine.report import write_report
+
+    write(f"{shown_text(str(write_report(folder, output)))}\n")
 
 
 @click.command()

@@ -9,7 +9,8 @@ from engine.recorder.files import PARTIAL
 from engine.recorder.outputs import FORMATS
 from engine.recorder.run_json import RUN_JSON
 
-OWN_FILES = (*FORMATS.values(), RUN_JSON)  # What --overwrite may remove, and nothing else.
+REPORT = "report.html"  # Written by `engine report`: of the run that is there, so it goes with it.
+OWN_FILES = (*FORMATS.values(), RUN_JSON, REPORT)  # What --overwrite may remove, and nothing else.
 
 
 def prepare_folder(folder: str, overwrite: bool) -> None:

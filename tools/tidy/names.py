@@ -50,7 +50,9 @@ _ABBREVIATIONS = {
     "val": "value",
     "vals": "values",
 }
-_OTHERS_OWN = ("tmp_path", "tmp_path_factory", "py_func")  # pytest's and numba's.
+# pytest's, numba's, and those of the standard library's html.parser.
+_OTHERS_OWN = ("tmp_path", "tmp_path_factory", "py_func")
+_OTHERS_OWN += ("handle_starttag", "handle_endtag", "handle_data")
 _LONG_UNITS = {
     "sec": "s",
     "secs": "s",
@@ -71,6 +73,8 @@ _BOUND_FIRST = ("max_flows", "max_hosts", "max_pairs")
 def names_say_what(source: Source) -> Iterator[Complaint]:
     """No empty word as a whole name, no empty verb."""
     for line, name in _names(source):
+        if name in _OTHERS_OWN:
+            continue
         bare = name.strip("_").lower()
         if bare in EMPTY_WORDS:
             yield Complaint(line, f"{name} says nothing; name what it is")
