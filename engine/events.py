@@ -86,6 +86,16 @@ CLASSIFIER = (
     Counter("alerts", "alerts made"),
     Counter("rows", "rows sent to the recorder"),
     Counter("waits", "times that a full row ring made the classifier wait"),
+    Counter("hosts_made", "hosts made"),
+    Counter("hosts_forgotten", "hosts forgotten for want of places"),
+    Counter("host_refused", "deltas, remainders and facts of hosts without a place, by part"),
+    Counter("pairs_forgotten", "pairs forgotten for want of places"),
+    Counter("pairs_refused", "starts of pairs without a place"),
+    Counter("starts_left_out", "starts of remainders beyond those of a pane"),
+    Counter("host_rows", "rows of hosts made, by part"),
+    Counter("host_rows_joined", "records that took a host's row, by part"),
+    Counter("host_rows_none", "records without one: the part was not touched in the pane"),
+    Counter("host_rows_gone", "records without one: it may have been given up"),
 )
 RECORDER = (
     Counter("rows", "rows taken"),

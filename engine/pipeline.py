@@ -17,6 +17,8 @@ from pathlib import Path
 from engine.config import Config
 from engine.errors import SegmentError
 from engine.flows.table import TableShape, initialise, table_shape
+from engine.hosts.space import HostShape, host_shape
+from engine.hosts.space import initialise as initialise_hosts
 from engine.layouts import PACKET, RING, ROW, SEGMENT
 from engine.layouts.control import PROCESS, STATISTICS
 from engine.layouts.records import EVENT_SLOT_BYTES
@@ -90,7 +92,7 @@ def check(stages: tuple[Stage, ...]) -> None:
         assert readers[ring] == 1, f"{ring.kind}: {readers[ring]} readers"
 
 
-def sizes(config: Config, workers: int, arena: bool) -> dict[str, int]:
+def sizes(config: Config, workers: int, arena: bool, facts: bool = True) -> dict[str, int]:
     """Return the bytes of each kind of segment of a run, all of its kind together."""
     stages = build(config, workers)
     lines = STATISTICS.size_bytes + len(process_names(workers)) * PROCESS.size_bytes
@@ -98,6 +100,7 @@ def sizes(config: Config, workers: int, arena: bool) -> dict[str, int]:
     for ring in rings_of(stages):
         found[ring.kind] = found.get(ring.kind, 0) + ring.size_bytes
     found["table"] = workers * (SEGMENT.size_bytes + 8 * shape_of(config, workers).words)
+    found["hosts"] = SEGMENT.size_bytes + 8 * hosts_of(config).words if facts else 0
     found["arena"] = SEGMENT.size_bytes + config.capture.arena_bytes if arena else 0
     return found
 
@@ -105,6 +108,11 @@ def sizes(config: Config, workers: int, arena: bool) -> dict[str, int]:
 def shape_of(config: Config, workers: int) -> TableShape:
     """Return the shape of each worker's flow table."""
     return table_shape(config.flow.max_flows, workers, config.flow.history)
+
+
+def hosts_of(config: Config) -> HostShape:
+    """Return the shape of the hosts' segment."""
+    return host_shape(config.host, config.flow.max_flows)
 
 
 def _check_memory(wanted: int) -> None:
@@ -122,7 +130,7 @@ class Segments:
     """The shared memory of a run. Who creates unlinks: the supervisor, whatever happens."""
 
     def __init__(self, plan: RunPlan, arena: bool) -> None:
-        _check_memory(sum(sizes(plan.config, plan.workers, arena).values()))
+        _check_memory(sum(sizes(plan.config, plan.workers, arena, plan.facts).values()))
         self._held: list[Segment] = []
         self.rings: dict[tuple[str, int | None], Ring] = {}
         try:
@@ -132,6 +140,8 @@ class Segments:
                 self._make_ring(plan.run, ring)
             for worker in range(plan.workers):
                 self._make_table(plan, worker)
+            if plan.facts:
+                self._make_hosts(plan)
             if arena:
                 name = segment_name(plan.run, "arena")
                 segment = Segment.create(name, "arena", plan.config.capture.arena_bytes)
@@ -154,6 +164,15 @@ class Segments:
         self._held.append(segment)
         settings = {"hash_key": plan.hash_key, "separate": plan.separate, "facts": plan.facts}
         initialise(segment.words, plan.config, shape, settings)
+        segment.publish()
+
+    def _make_hosts(self, plan: RunPlan) -> None:
+        shape = hosts_of(plan.config)
+        # Pages as hosts come: to reserve them takes longer than to read a small capture.
+        name = segment_name(plan.run, "hosts")
+        segment = Segment.create(name, "hosts", 8 * shape.words, reserve=False)
+        self._held.append(segment)
+        initialise_hosts(segment.words, plan.config.host, shape, plan.hash_key)
         segment.publish()
 
     def unlink(self) -> None:

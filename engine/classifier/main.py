@@ -13,11 +13,12 @@ from engine.classifier.merge import CLOCK, DELTA_PACKETS, TALLY_WORDS
 from engine.classifier.model import Model, path_of, read
 from engine.classifier.scoring import make_work, score
 from engine.events import CLASSIFIER, counter_index
+from engine.hosts.space import space_arrays
 from engine.layouts import ROW
 from engine.rings.plan import RunPlan
 from engine.rings.report import Reporter
 from engine.rings.ring import Ring
-from engine.rings.segment import segment_name
+from engine.rings.segment import Segment, segment_name
 from engine.rings.statistics import ProcessLine, Statistics
 from engine.rings.waiting import BUSY, FINISHED, IDLE, SOME, Sleeps, run_stage
 
@@ -52,7 +53,15 @@ class Scorer:
 class Classifier:
     """The stage: call `step` until it returns FINISHED."""
 
-    def __init__(self, plan: RunPlan, line: ProcessLine, events: list[Ring], rows: Ring) -> None:
+    def __init__(
+        self,
+        plan: RunPlan,
+        line: ProcessLine,
+        events: list[Ring],
+        rows: Ring,
+        hosts: np.ndarray | None,
+    ) -> None:
+        """`hosts`: words of the hosts' segment; None where only flow features are made."""
         self._line = line
         self._separate = plan.separate
         self._wanted = outlet.WANTED[plan.rows]
@@ -65,6 +74,7 @@ class Classifier:
         self._keys = merge.make_keys(self._lanes)
         self._batch = np.zeros((ROWS_MAX, ROW.words), np.int64)
         self._tally = np.zeros(TALLY_WORDS, np.int64)
+        self._hosts = None if hosts is None else space_arrays(hosts, self._tally)
         self._count = self._sent = 0  # Rows in the batch; how many of them are dealt with.
         self._busy_slots = min(BUSY_SLOTS, min(ring.capacity for ring in events) // 4)
 
@@ -86,9 +96,8 @@ class Classifier:
 
     def _merge(self) -> int:
         """Make the next batch; return how many slots were taken."""
-        count, slots = merge.merge(
-            self._lanes, self._keys, self._batch, self._tally, self._separate
-        )
+        rows = (self._batch, self._batch.view(np.float32))
+        count, slots = merge.merge(self._lanes, self._keys, rows, self._hosts, self._separate)
         if self._scorer:
             self._scorer.score(self._batch, count, self._tally)
         if self._digest:
@@ -136,7 +145,10 @@ def main(plan: RunPlan, number: int, reporter: Reporter) -> None:
         for worker in range(plan.workers)
     ]
     rows = Ring.attach(segment_name(plan.run, "rows"), "rows", "producer")
-    classifier = Classifier(plan, line, events, rows)
+    hosts = None
+    if plan.facts:
+        hosts = Segment.attach(segment_name(plan.run, "hosts"), "hosts").words
+    classifier = Classifier(plan, line, events, rows, hosts)
     reporter.send("ready")
     sleeps = Sleeps.behind(min(ring.capacity for ring in events), SLOTS_PER_S, SLEEP_S_MAX)
     if run_stage(statistics, line, classifier.step, sleeps):

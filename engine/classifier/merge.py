@@ -1,8 +1,9 @@
 """Merge the workers' event rings into one sequence, in the order of order.py.
 
 The classifier alone calls this. A *lane* is one ring as the merge sees it: its addresses, how far
-it has been read, its last watermark. `merge` fills `rows` with the records (rows.py) and passes
-deltas and facts to `_take_delta` and `_take_fact`: what is kept per host is updated there.
+it has been read, its last watermark. `merge` fills `rows` with the records (rows.py), gives deltas,
+facts and what finals say to the hosts (engine.hosts), ends their panes, and joins records with the
+rows of their hosts.
 
 Why the smallest head may be taken
   1. A ring's events ascend: the worker emits them in order (asserted below for all of them).
@@ -20,7 +21,7 @@ tick, and capture sends ticks whenever it waits (capture/publish.py); after a so
 """
 
 import numpy as np
-from numba import njit
+from numba import njit, typeof, types
 
 from engine.classifier.order import (
     BEGINNING,
@@ -34,6 +35,8 @@ from engine.classifier.order import (
 )
 from engine.classifier.rows import fill_row
 from engine.events import CLASSIFIER, counter_index
+from engine.hosts.events import come_to, gather_delta, gather_fact, gather_final, join_ready
+from engine.hosts.space import JOINED, READY, space_arrays, space_of_arrays
 from engine.layouts import (
     DELTA,
     DELTA_EVENT,
@@ -77,6 +80,9 @@ _BWD_BYTES = RECORD_EVENT.index("bwd_total_bytes") - _SECOND
 _REMAINDER_PACKETS = RECORD_EVENT.index("packets") - _SECOND
 _DELTA_PACKETS = DELTA_EVENT.index("packets")
 _HALF = (1 << 32) - 1
+_WORDS2 = types.int64[:, ::1]
+_ROWS = types.Tuple((_WORDS2, types.float32[:, ::1]))
+_SPACE = typeof(space_arrays(np.zeros(8, np.int64), np.zeros(TALLY_WORDS, np.int64)))
 _RING_WORDS = RING.words
 _ROW_WORDS = ROW.words
 
@@ -206,80 +212,87 @@ def _count_record(slot, second, tally):
 
 
 @njit(**KERNEL)
-def _take(lane, kind, row, tally):
-    """Take the lane's head, an event of `kind`; return whether it was a record, now in `row`."""
+def _take(lane, kind, batch, space, tally):
+    """Take the lane's head, an event of `kind`: a record into the batch, all into the hosts."""
     slot = _slot(lane, lane[HEAD])
     _ask_ahead(lane, RECORD_SLOTS if kind == RECORD else 1)
     if kind == RECORD:
         assert lane[TAIL] - lane[HEAD] >= RECORD_SLOTS, "a record is published in part"
-        _count_record(slot, _slot(lane, lane[HEAD] + 1), tally)
+        second = _slot(lane, lane[HEAD] + 1)
+        _count_record(slot, second, tally)
+        row = shifted(batch[0], space.pending[READY] * _ROW_WORDS)
         fill_row(lane[SLOTS], lane[CAPACITY] - 1, lane[HEAD], row)
+        space.pending[READY] += 1
+        gather_final(space, slot, second)
         lane[HEAD] += RECORD_SLOTS
-        return 1
+        return
     assert kind in (DELTA, FACT), "an event of unknown kind"
     if kind == DELTA:
         _take_delta(slot, tally)
+        gather_delta(space, slot)
     else:
         _take_fact(slot, tally)
+        gather_fact(space, slot)
     lane[HEAD] += 1
-    return 0
 
 
 @njit(**KERNEL)
-def _run(lane, keys, row, limits, tally):
-    """Take from one lane up to the bound; return how many records were taken.
+def _run(lane, keys, batch, limits, space):
+    """Take from one lane up to the bound.
 
-    `keys` points to the lane's key, the bound and the last key taken; `limits` are the rows there
-    is room for, the lane's head at which to stop, and whether sources come one after the other.
+    `keys` points to the lane's key, the bound and the last key taken; `limits` are the rows of the
+    batch, the lane's head at which to stop, and whether sources come one after the other.
     """
     key, bound, last = keys
     room, head_end, separate = limits
-    count = 0
-    while count < room and lane[HEAD] < head_end:
+    tally = space.counters
+    while space.pending[READY] < room and lane[HEAD] < head_end:
         kind = load_key(_slot(lane, lane[HEAD]), separate, key)
         if is_before(bound, key):
             break
         assert is_before(last, key), "events are out of order"
         _copy_key(key, last)
-        count += _take(lane, kind, shifted(row, count * _ROW_WORDS), tally)
+        come_to(space, batch, key)
+        _take(lane, kind, batch, space, tally)
         if lane[HEAD] - lane[RELEASED] >= lane[CAPACITY] >> 2:
             _give_back(lane)
         if lane[HEAD] == lane[TAIL] and not _refresh(lane):
             break
     tally[CLOCK] = last[TIME]
-    return count
 
 
-@njit("UniTuple(i8, 2)(i8[:, ::1], i8[:, ::1], i8[:, ::1], i8[::1], b1)", **KERNEL)
-def merge(lanes, keys, rows, tally, separate):
+@njit(types.UniTuple(types.int64, 2)(_WORDS2, _WORDS2, _ROWS, _SPACE, types.boolean), **KERNEL)
+def merge(lanes, keys, rows, hosts, separate):
     """Fill `rows` with the next records; return (how many, how many slots were taken).
 
     Returns early when nothing may be taken yet, or after about SLOTS_MAX slots. `keys` is from
-    make_keys and belongs to `lanes`; `tally` has TALLY_WORDS words and only grows.
+    make_keys and belongs to `lanes`; `rows` are words and the same as float32; `hosts` is from
+    space_arrays: its counters are a tally of TALLY_WORDS words that only grow.
     """
     first_lane = pointer(lanes.reshape(-1))
     first_key = pointer(keys.reshape(-1))
-    first_row = pointer(rows.reshape(-1))
-    counts = pointer(tally)
+    space = space_of_arrays(hosts)
+    batch = (pointer(rows[0].reshape(-1)), pointer(rows[1].reshape(-1)))
     lane_count = len(lanes)
     bound = shifted(first_key, lane_count * KEY_WORDS)
     last = shifted(first_key, (lane_count + 1) * KEY_WORDS)
-    count = 0
     slots = 0
-    while count < len(rows) and slots < SLOTS_MAX:
+    room = len(rows[0])
+    space.pending[READY] = space.pending[JOINED] = 0
+    while space.pending[READY] < room and slots < SLOTS_MAX:
         best = _choose(first_lane, first_key, lane_count, separate)
         if best < 0:
             break
         lane = shifted(first_lane, best * LANE_WORDS)
         head = lane[HEAD]
         key = shifted(first_key, best * KEY_WORDS)
-        limits = (len(rows) - count, head + SLOTS_MAX - slots, separate)
-        row = shifted(first_row, count * _ROW_WORDS)
-        count += _run(lane, (key, bound, last), row, limits, counts)
+        limits = (room, head + SLOTS_MAX - slots, separate)
+        _run(lane, (key, bound, last), batch, limits, space)
         slots += lane[HEAD] - head
     for number in range(lane_count):
         _give_back(shifted(first_lane, number * LANE_WORDS))
-    return count, slots
+    join_ready(space, batch[0], batch[1])
+    return space.pending[READY], slots
 
 
 @njit(**KERNEL)

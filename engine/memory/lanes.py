@@ -51,6 +51,11 @@ def _without_lowest_bit_twin(word):
     return signed(low & (low - 1))
 
 
+def _leading_zeros_twin(word):
+    """Return how many bits above the highest set bit of a word are 0; 64 if none is set."""
+    return signed(BLOCK - (int(word) & _LOW64).bit_length())
+
+
 def _gather(context, builder, signature, value, lanes):
     """Emit the four masks of a vector of bytes: shift each bit up to the sign, compare with 0."""
     kind = ir.VectorType(I8, lanes)
@@ -132,5 +137,15 @@ def without_lowest_bit(typingctx, word):
 
     def codegen(context, builder, signature, args):
         return builder.and_(args[0], builder.sub(args[0], I64(1)))
+
+    return types.int64(types.int64), codegen
+
+
+@twinned(_leading_zeros_twin)
+def leading_zeros(typingctx, word):
+    """Define the instruction."""
+
+    def codegen(context, builder, signature, args):
+        return builder.ctlz(args[0], ir.IntType(1)(0))
 
     return types.int64(types.int64), codegen

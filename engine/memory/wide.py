@@ -30,6 +30,20 @@ def _variance_numerator_twin(count, low, high, total):
     return float(int(count) * squares - int(total) ** 2)
 
 
+def _wide_add_twin(low, high, more_low, more_high):
+    """Return (low, high) of the sum of two wide numbers, modulo 2**128."""
+    total = ((int(high) & _LOW64) << 64 | int(low) & _LOW64) + (
+        (int(more_high) & _LOW64) << 64 | int(more_low) & _LOW64
+    )
+    return signed(total), signed(total >> 64)
+
+
+def _wide_variance_numerator_twin(count, low, high, total):
+    """Return float64(count · high:low - total²), of up to 191 bits, rounded once; count >= 0."""
+    squares = (int(high) & _LOW64) << 64 | int(low) & _LOW64
+    return float(int(count) * squares - int(total) ** 2)
+
+
 def _multiply_fold_twin(left, right):
     """Return the two halves of the 128-bit unsigned product, xored."""
     product = (int(left) & _LOW64) * (int(right) & _LOW64)
@@ -138,3 +152,57 @@ def wrapped_sum(typingctx, left, right):
         return builder.add(args[0], args[1])
 
     return types.int64(types.int64, types.int64), codegen
+
+
+@twinned(_wide_add_twin)
+def wide_add(typingctx, low, high, more_low, more_high):
+    """Define the sum."""
+
+    def codegen(context, builder, signature, args):
+        total = builder.add(_wide(builder, args[0], args[1]), _wide(builder, args[2], args[3]))
+        halves = [builder.trunc(total, I64), builder.trunc(builder.lshr(total, I128(64)), I64)]
+        return context.make_tuple(builder, signature.return_type, halves)
+
+    kind = types.UniTuple(types.int64, 2)
+    return kind(types.int64, types.int64, types.int64, types.int64), codegen
+
+
+def _round_wide(builder, top, low):
+    """Emit float64 of top:low (128 bits), rounded once: the top 64 bits with a sticky last one."""
+    number = _wide(builder, low, top)
+    zeros = builder.ctlz(top, ir.IntType(1)(0))
+    drop = builder.sub(I64(64), zeros)
+    wide_drop = builder.zext(drop, I128)
+    kept = builder.trunc(builder.lshr(number, wide_drop), I64)
+    lost_mask = builder.sub(builder.shl(I128(1), wide_drop), I128(1))
+    lost = builder.icmp_unsigned("!=", builder.and_(number, lost_mask), I128(0))
+    sticky = builder.or_(kept, builder.zext(lost, I64))
+    power = builder.bitcast(builder.shl(builder.add(drop, I64(1023)), I64(52)), F64)
+    return builder.fmul(builder.uitofp(sticky, F64), power)
+
+
+@twinned(_wide_variance_numerator_twin)
+def wide_variance_numerator(typingctx, count, low, high, total):
+    """Define it: three words; the upper two convert, with a sticky bit, where the top is used."""
+
+    def codegen(context, builder, signature, args):
+        count, low, high, total = args
+        wide_count = builder.zext(count, I128)
+        below = builder.mul(wide_count, builder.zext(low, I128))
+        above = builder.mul(wide_count, builder.zext(high, I128))
+        square = builder.mul(builder.zext(total, I128), builder.zext(total, I128))
+        word_0 = builder.trunc(below, I64)
+        square_0 = builder.trunc(square, I64)
+        borrow = builder.zext(builder.icmp_unsigned("<", word_0, square_0), I128)
+        above = builder.add(above, builder.lshr(below, I128(64)))
+        above = builder.sub(above, builder.add(builder.lshr(square, I128(64)), borrow))
+        word_0 = builder.sub(word_0, square_0)
+        word_1 = builder.trunc(above, I64)
+        word_2 = builder.trunc(builder.lshr(above, I128(64)), I64)
+        narrow = _round_wide(builder, word_1, word_0)
+        sticky = builder.zext(builder.icmp_unsigned("!=", word_0, I64(0)), I64)
+        rest = _round_wide(builder, word_2, builder.or_(word_1, sticky))
+        wide = builder.fmul(rest, ir.Constant(F64, 2.0**64))
+        return builder.select(builder.icmp_unsigned("==", word_2, I64(0)), narrow, wide)
+
+    return types.float64(types.int64, types.int64, types.int64, types.int64), codegen

@@ -63,12 +63,20 @@ class Segment:
         )
 
     @classmethod
-    def create(cls, name: str, kind: str, content_bytes: int, number: int = 0) -> "Segment":
-        """Make a segment of zeros with its pages reserved; SegmentError if there is no room."""
+    def create(
+        cls, name: str, kind: str, content_bytes: int, number: int = 0, reserve: bool = True
+    ) -> "Segment":
+        """Make a segment of zeros with its pages reserved; SegmentError if there is no room.
+
+        With `reserve` off there must be room now, but pages are taken when they are first written.
+        """
         size = SEGMENT.size_bytes + -(-content_bytes // 8) * 8
         descriptor = _create_locked(name)
         try:
-            os.posix_fallocate(descriptor, 0, size)
+            if reserve:
+                os.posix_fallocate(descriptor, 0, size)
+            else:
+                _require_room(descriptor, size)
             segment = cls(name, descriptor, size, owner=True)
         except OSError as error:
             posix_ipc.unlink_shared_memory("/" + name)
@@ -146,6 +154,14 @@ class Segment:
     def close(self) -> None:
         """Give up the descriptor. The lock, like the mapping, lives as long as an array on it."""
         os.close(self._descriptor)
+
+
+def _require_room(descriptor: int, size: int) -> None:
+    """Make a file of `size` bytes without pages; OSError if there is no room for them now."""
+    free = os.statvfs(SHARED_MEMORY)
+    if free.f_bavail * free.f_frsize < size:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    os.ftruncate(descriptor, size)
 
 
 def _create_locked(name: str) -> int:

@@ -1,0 +1,140 @@
+"""Which hosts there are: found, made, touched."""
+
+from numba import njit
+
+from engine.events import counter_index
+from engine.hosts import index
+from engine.hosts.addresses import (
+    EXTERNAL,
+    INTERNAL,
+    NO_HOST,
+    fixed_address_hash,
+    fixed_prefix_hash,
+    kind_of,
+)
+from engine.hosts.space import host_at, initiator_at, responder_at
+from engine.layouts.hosts import HOST, HOSTS, NEVER
+from engine.layouts.windows import PART, RESPONDER_PART
+from engine.memory.options import HOT, KERNEL
+from engine.memory.pointers import shifted
+
+_HOST_WORDS = HOST.words
+
+HOST_COUNT = HOSTS.index("host_count")
+EXTERNAL_COUNT = HOSTS.index("external_count")
+HOST_FRESH = HOSTS.index("host_fresh")
+HOST_FREE = HOSTS.index("host_free")
+MAX_HOSTS = HOSTS.index("max_hosts")
+HOST_BITS = HOSTS.index("host_bits")
+HOST_INDEX_AT = HOSTS.index("host_index_at")
+TOUCHED_INITIATORS = HOSTS.index("touched_initiators")
+TOUCHED_RESPONDERS = HOSTS.index("touched_responders")
+TOUCHED_AT = HOSTS.index("touched_at")
+_HOSTS_AT = HOSTS.index("hosts_at")
+VERSION, HIGH, LOW = (HOST.index(name) for name in ("version", "high", "low"))
+IS_EXTERNAL = HOST.index("is_external")
+KNOWN_PANE = HOST.index("known_pane")
+INITIATOR_PANE = HOST.index("initiator_pane")
+RESPONDER_PANE = HOST.index("responder_pane")
+ADDRESS_HASH = HOST.index("address_hash")
+PREFIX_HASH = HOST.index("prefix_hash")
+HAS_START = HOST.index("has_start")
+KEY_WORDS = 3
+_STAMPS = tuple(
+    PART.index(f"cell_{name}")
+    for name in "30 60 300 starts_30 starts_60 starts_300 internal names 150".split()  # noqa: SIM905
+)
+_RESPONDER_STAMPS = tuple(RESPONDER_PART.index(f"cell_{name}") for name in ("10", "to_60"))
+_IS_BEGUN = PART.index("is_begun")
+_HAS_OLDER = PART.index("has_older")
+_MADE = counter_index("classifier", "hosts_made")
+
+
+@njit(**HOT)
+def host_index(words):
+    """Return the pointer to the hosts' index."""
+    return shifted(words, words[HOST_INDEX_AT])
+
+
+@njit(**HOT)
+def find_host(words, hashed, address):
+    """Return the place of the host at that address (pointer to version, high, low), or 0."""
+    records = (shifted(words, words[_HOSTS_AT]), _HOST_WORDS)
+    return index.find(host_index(words), words[HOST_BITS], hashed, records, (address, KEY_WORDS))
+
+
+@njit(**KERNEL)
+def _take_place(words):
+    """Return a free place for a host: there is one."""
+    place = words[HOST_FREE]
+    if place:
+        words[HOST_FREE] = host_at(words, place)[HIGH]
+        return place
+    words[HOST_FRESH] += 1
+    return words[HOST_FRESH]
+
+
+@njit(**KERNEL)
+def make_host(space, hashed, address, pane):
+    """Return the place of a new host known since `pane`; 0 if it is none or has no place.
+
+    The second result tells which: whether a host was refused.
+    """
+    words = space.words
+    kind = kind_of(words, address[0], address[1], address[2])
+    if kind == NO_HOST:
+        return 0, False
+    is_external = kind == EXTERNAL
+    if words[HOST_COUNT] == words[MAX_HOSTS]:
+        return 0, True
+    if is_external and words[EXTERNAL_COUNT] >= words[MAX_HOSTS] >> 1:
+        return 0, True
+    place = _take_place(words)
+    host = host_at(words, place)
+    for word in range(KEY_WORDS):
+        host[word] = address[word]
+    host[IS_EXTERNAL] = is_external
+    host[KNOWN_PANE] = pane
+    host[INITIATOR_PANE] = host[RESPONDER_PANE] = NEVER
+    host[ADDRESS_HASH] = fixed_address_hash(address[0], address[1], address[2])
+    host[PREFIX_HASH] = fixed_prefix_hash(address[0], address[1], address[2])
+    host[HAS_START] = 0
+    part, responder = initiator_at(words, place), responder_at(words, place)
+    for stamp in _STAMPS:
+        part[stamp] = NEVER
+    part[_IS_BEGUN] = part[_HAS_OLDER] = 0
+    for stamp in _RESPONDER_STAMPS:
+        responder[stamp] = NEVER
+    index.insert(host_index(words), words[HOST_BITS], hashed, place)
+    words[HOST_COUNT] += 1
+    words[EXTERNAL_COUNT] += is_external
+    space.counters[_MADE] += 1
+    return place, False
+
+
+@njit(**HOT)
+def kind_at(words, place, address):
+    """Return the kind of an address whose host is at `place` (0: none)."""
+    if place:
+        return EXTERNAL if host_at(words, place)[IS_EXTERNAL] else INTERNAL
+    return kind_of(words, address[0], address[1], address[2])
+
+
+@njit(**HOT)
+def touch_initiator(words, place, pane):
+    """Note that an initiator part gets something in the pane."""
+    host = host_at(words, place)
+    if host[INITIATOR_PANE] != pane:
+        host[INITIATOR_PANE] = pane
+        words[words[TOUCHED_AT] + words[TOUCHED_INITIATORS]] = place
+        words[TOUCHED_INITIATORS] += 1
+
+
+@njit(**HOT)
+def touch_responder(words, place, pane):
+    """Note that a responder part gets something in the pane."""
+    host = host_at(words, place)
+    if host[RESPONDER_PANE] != pane:
+        host[RESPONDER_PANE] = pane
+        words[words[TOUCHED_AT] + words[MAX_HOSTS] + words[TOUCHED_RESPONDERS]] = place
+        words[TOUCHED_RESPONDERS] += 1

@@ -1,0 +1,155 @@
+"""The end of a pane for hosts, and the end of everything they know."""
+
+from numba import njit
+
+from engine.config import PANE_NS
+from engine.hosts import index
+from engine.hosts.forget import forget_hosts, forget_pairs
+from engine.hosts.initiator_row import write_initiator_row
+from engine.hosts.known import (
+    EXTERNAL_COUNT,
+    HOST_BITS,
+    HOST_COUNT,
+    HOST_FREE,
+    HOST_FRESH,
+    MAX_HOSTS,
+    TOUCHED_AT,
+    TOUCHED_INITIATORS,
+    TOUCHED_RESPONDERS,
+    VERSION,
+    host_index,
+)
+from engine.hosts.operations import flush
+from engine.hosts.pairs import (
+    MAX_PAIRS,
+    PAIR_BITS,
+    PAIR_COUNT,
+    PAIR_FREE,
+    PAIR_FRESH,
+    hash_pair,
+    pair_at,
+    pair_index,
+)
+from engine.hosts.responder_row import write_responder_row
+from engine.hosts.rows import INITIATOR_RING, RESPONDER_RING, ROW_BITS, ROWS, hash_row
+from engine.hosts.space import host_at, initiator_at, key_of, responder_at
+from engine.hosts.starts import apply_starts
+from engine.layouts.hosts import HOST_ROW, HOSTS, NEVER, RESPONDER_ROW
+from engine.memory.options import HOT, KERNEL
+from engine.memory.pointers import prefetch, shifted
+
+_HOST_ROW_WORDS = HOST_ROW.words
+_RESPONDER_ROW_WORDS = RESPONDER_ROW.words
+
+OPEN_PANE, END_NS = HOSTS.index("pane"), HOSTS.index("end_ns")
+BEGINNING = -(1 << 63)
+_AHEAD = 4
+_LINE_WORDS = 8
+_ASKED_LINES = 24
+
+
+@njit(**KERNEL)
+def _write_rows(space, pane):
+    """Make the rows of all parts touched in the pane, in order of their first touch."""
+    words = space.words
+    begin = words[TOUCHED_AT]
+    for number in range(words[TOUCHED_INITIATORS]):
+        if number + _AHEAD < words[TOUCHED_INITIATORS]:
+            part = initiator_at(words, words[begin + number + _AHEAD])
+            for line in range(_ASKED_LINES):
+                prefetch(part, line * _LINE_WORDS)
+        write_initiator_row(space, words[begin + number], pane)
+    begin += words[MAX_HOSTS]
+    for number in range(words[TOUCHED_RESPONDERS]):
+        if number + _AHEAD < words[TOUCHED_RESPONDERS]:
+            part = responder_at(words, words[begin + number + _AHEAD])
+            for line in range(_ASKED_LINES):
+                prefetch(part, line * _LINE_WORDS)
+        write_responder_row(space, words[begin + number], pane)
+    words[TOUCHED_INITIATORS] = words[TOUCHED_RESPONDERS] = 0
+
+
+@njit(**HOT)
+def is_over(words, time, order_class):
+    """Return whether an event of that time and class ends the open pane."""
+    return time >= words[END_NS] and (time > words[END_NS] or order_class != 0)
+
+
+@njit(**HOT)
+def open_pane(words, time, order_class):
+    """Open the pane of an event: a delta (class 0) has the time of its pane's end."""
+    pane = time // PANE_NS - (order_class == 0)
+    words[OPEN_PANE], words[END_NS] = pane, (pane + 1) * PANE_NS
+
+
+@njit(**KERNEL)
+def end_open_pane(space):
+    """End the pane that is open: starts, filters, rows, forgetting."""
+    words = space.words
+    flush(space)
+    pane = words[OPEN_PANE]
+    if words[TOUCHED_INITIATORS] | words[TOUCHED_RESPONDERS]:
+        apply_starts(space, pane)
+        _write_rows(space, pane)
+        forget_pairs(space)
+        forget_hosts(space)
+
+
+@njit(**KERNEL)
+def _clear(words, count):
+    for word in range(count):
+        words[word] = 0
+
+
+@njit(**KERNEL)
+def _clear_rows(words, ring, row_words):
+    """Give up all rows of a ring, at a cost that follows how many there are."""
+    made_at, gone_at, index_at, rows_at = ring
+    count = min(words[made_at], words[ROWS])
+    entries, is_many = shifted(words, words[index_at]), count > words[ROWS] >> 3
+    for place in range(1, count + 1):
+        row = shifted(words, words[rows_at] + place * row_words)
+        if not is_many:
+            index.remove(entries, words[ROW_BITS], hash_row(words, row), place)
+        row[0] = 0
+    if is_many:
+        _clear(entries, 1 << words[ROW_BITS])
+    words[made_at], words[gone_at] = 0, NEVER
+
+
+@njit(**KERNEL)
+def _clear_hosts(words):
+    entries, is_many = host_index(words), words[HOST_COUNT] > words[MAX_HOSTS] >> 3
+    for place in range(1, words[HOST_FRESH] + 1):
+        host = host_at(words, place)
+        if host[VERSION] and not is_many:
+            hashed = index.address_hash(host[1], host[2], key_of(words))
+            index.remove(entries, words[HOST_BITS], hashed, place)
+        host[VERSION] = 0
+    if is_many:
+        _clear(entries, 1 << words[HOST_BITS])
+    words[HOST_COUNT] = words[EXTERNAL_COUNT] = words[HOST_FRESH] = words[HOST_FREE] = 0
+
+
+@njit(**KERNEL)
+def _clear_pairs(words):
+    entries, is_many = pair_index(words), words[PAIR_COUNT] > words[MAX_PAIRS] >> 3
+    for place in range(1, words[PAIR_FRESH] + 1):
+        pair = pair_at(words, place)
+        if pair[0] and not is_many:
+            index.remove(entries, words[PAIR_BITS], hash_pair(words, pair), place)
+        pair[0] = 0
+    if is_many:
+        _clear(entries, 1 << words[PAIR_BITS])
+    words[PAIR_COUNT] = words[PAIR_FRESH] = words[PAIR_FREE] = 0
+
+
+@njit(**KERNEL)
+def forget_everything(space):
+    """Forget all hosts, pairs and rows. The open pane has ended."""
+    words = space.words
+    _clear_hosts(words)
+    _clear_pairs(words)
+    _clear_rows(words, INITIATOR_RING, _HOST_ROW_WORDS)
+    _clear_rows(words, RESPONDER_RING, _RESPONDER_ROW_WORDS)
+    words[OPEN_PANE], words[END_NS] = NEVER, BEGINNING

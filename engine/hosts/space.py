@@ -1,0 +1,246 @@
+"""The hosts' segment as its kernels reach it: its size, its making, a bundle of pointers."""
+
+import ipaddress
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from engine.config import HostSection
+from engine.hosts.sketches import distinct_table
+from engine.layouts.hosts import (
+    HOME_NETWORK,
+    HOST,
+    HOST_ROW,
+    HOSTS,
+    NEVER,
+    PAIR,
+    RESPONDER_ROW,
+    START,
+)
+from engine.layouts.windows import (
+    FILTER_WORDS,
+    INITIATOR_30,
+    INITIATOR_60,
+    INITIATOR_300,
+    INTERNAL_300,
+    NAMES_300,
+    PART,
+    RESPONDER_10,
+    RESPONDER_60,
+    RESPONDER_PART,
+    STARTS_30,
+    STARTS_60,
+    STARTS_300,
+)
+from engine.memory.options import HOT, KERNEL
+from engine.memory.pointers import pointer, shifted
+
+_HOST_WORDS = HOST.words
+
+REMAINDER_STARTS_MAX = 131_072  # Of one pane; the others do not count for 99, 111 and filters.
+OPS_MAX = 32  # Taken together, so that what they need is fetched at the same time.
+OP_WORDS = 32
+JOIN_ROWS, JOIN_WORDS = 16, 16  # Rows joined together, words kept of each meanwhile.
+PENDING, JOINED, READY = range(3)  # Operations gathered; rows joined, rows made: see Space.pending.
+_LINE_WORDS = 8
+_LOW64 = (1 << 64) - 1
+
+# An initiator part: what begins it, both filters, then two cells of each group.
+FILTERS_AT = PART.words
+PACKETS_30_AT = FILTERS_AT + 2 * FILTER_WORDS
+PACKETS_60_AT = PACKETS_30_AT + 2 * INITIATOR_30.words
+PACKETS_300_AT = PACKETS_60_AT + 2 * INITIATOR_60.words
+STARTS_30_AT = PACKETS_300_AT + 2 * INITIATOR_300.words
+STARTS_60_AT = STARTS_30_AT + 2 * STARTS_30.words
+STARTS_300_AT = STARTS_60_AT + 2 * STARTS_60.words
+INITIATOR_WORDS = STARTS_300_AT + 2 * STARTS_300.words
+INTERNAL_WORDS = 2 * INTERNAL_300.words
+NAMES_WORDS = 2 * NAMES_300.words
+TO_10_AT = RESPONDER_PART.words
+TO_60_AT = TO_10_AT + 2 * RESPONDER_10.words
+RESPONDER_WORDS = TO_60_AT + 2 * RESPONDER_60.words
+
+
+@dataclass(frozen=True, slots=True)
+class HostShape:
+    """Capacities, and where the regions of the segment begin, in words."""
+
+    max_hosts: int
+    max_pairs: int
+    rows: int
+    start_capacity: int
+    host_bits: int
+    pair_bits: int
+    row_bits: int
+    networks_at: int
+    host_index_at: int
+    pair_index_at: int
+    initiator_index_at: int
+    responder_index_at: int
+    hosts_at: int
+    initiators_at: int
+    internals_at: int
+    names_at: int
+    responders_at: int
+    pairs_at: int
+    initiator_rows_at: int
+    responder_rows_at: int
+    starts_at: int
+    touched_at: int
+    heap_at: int
+    words: int
+
+
+def host_shape(section: HostSection, max_flows: int) -> HostShape:
+    """Return the shape of the segment for the hosts of `max_flows` live flows."""
+    hosts, pairs, rows = section.max_hosts, section.max_pairs, section.rows
+    starts = max_flows + REMAINDER_STARTS_MAX
+    bits = {"host": hosts, "pair": pairs, "row": rows}
+    bits = {f"{name}_bits": (2 * places - 1).bit_length() for name, places in bits.items()}
+    sizes = (
+        ("networks_at", len(section.home_networks) * HOME_NETWORK.words),
+        ("host_index_at", 1 << bits["host_bits"]),
+        ("pair_index_at", 1 << bits["pair_bits"]),
+        ("initiator_index_at", 1 << bits["row_bits"]),
+        ("responder_index_at", 1 << bits["row_bits"]),
+        ("hosts_at", (hosts + 1) * HOST.words),
+        ("initiators_at", (hosts + 1) * INITIATOR_WORDS),
+        ("internals_at", (hosts + 1) * INTERNAL_WORDS),
+        ("names_at", (hosts + 1) * NAMES_WORDS),
+        ("responders_at", (hosts + 1) * RESPONDER_WORDS),
+        ("pairs_at", (pairs + 1) * PAIR.words),
+        ("initiator_rows_at", (rows + 1) * HOST_ROW.words),
+        ("responder_rows_at", (rows + 1) * RESPONDER_ROW.words),
+        ("starts_at", starts * START.words),
+        ("touched_at", 2 * hosts),
+        ("heap_at", HEAP_WORDS * (max(hosts, pairs) + 1)),
+    )
+    at, begins = HOSTS.words, {}
+    for name, words in sizes:
+        begins[name] = at
+        at += -(-words // _LINE_WORDS) * _LINE_WORDS
+    return HostShape(hosts, pairs, rows, starts, **bits, **begins, words=at)
+
+
+HEAP_WORDS = 8  # Of an entry of the heap: what is compared, then the place.
+
+
+def _network_words(text: str) -> list[int]:
+    network = ipaddress.ip_network(text)
+    mask, address = int(network.netmask), int(network.network_address)
+    halves = (mask >> 64, mask & _LOW64, address >> 64, address & _LOW64)
+    return [network.version, *(half - (1 << 64) if half >> 63 else half for half in halves)]
+
+
+def initialise(
+    words: np.ndarray, section: HostSection, shape: HostShape, hash_key: tuple[int, int]
+) -> None:
+    """Make zeroed words a segment without hosts. The halves of the key: 0 <= half < 2**64."""
+    names = HOSTS.dtype().names
+    fixed = {name: getattr(shape, name) for name in HostShape.__dataclass_fields__ if name in names}
+    low, high = (np.uint64(half).view(np.int64) for half in (hash_key[1], hash_key[0] | 1))
+    fixed |= {"key_low": low, "key_high": high, "network_count": len(section.home_networks)}
+    fixed |= {"pane": NEVER, "end_ns": -(1 << 63), "initiator_gone": NEVER, "responder_gone": NEVER}
+    for name, value in fixed.items():
+        words[HOSTS.index(name)] = value  # Plain: the segment is not published yet.
+    for number, text in enumerate(section.home_networks):
+        at = shape.networks_at + number * HOME_NETWORK.words
+        words[at : at + 5] = _network_words(text)
+
+
+class Space(NamedTuple):
+    """Pointers. `floats` sees the same bytes as `words`."""
+
+    words: np.ndarray  # of the segment
+    floats: np.ndarray  # the same as float32
+    distinct: np.ndarray  # float64: of a bitmap with k bits set: 257 of 256 bits, 65 of 64
+    ops: np.ndarray  # OPS_MAX operations of OP_WORDS
+    pending: np.ndarray  # how many of them; rows of the batch that are joined, made
+    key: np.ndarray  # scratch: the words of keys
+    counters: np.ndarray  # of events.CLASSIFIER
+
+
+class SpaceArrays(NamedTuple):
+    """The same as arrays: what an entry kernel takes."""
+
+    words: np.ndarray
+    floats: np.ndarray
+    distinct: np.ndarray
+    ops: np.ndarray
+    pending: np.ndarray
+    key: np.ndarray
+    counters: np.ndarray
+
+
+def space_arrays(words: np.ndarray, counters: np.ndarray) -> SpaceArrays:
+    """Return the arrays of a segment and of what its writer keeps beside it."""
+    return SpaceArrays(
+        words=words,
+        floats=words.view(np.float32),
+        distinct=distinct_table(),
+        ops=np.zeros(OPS_MAX * OP_WORDS, np.int64),
+        pending=np.zeros(3, np.int64),
+        key=np.zeros(JOIN_ROWS * JOIN_WORDS, np.int64),
+        counters=counters,
+    )
+
+
+@njit(**KERNEL)
+def space_of_arrays(arrays):
+    """Return the pointers of a segment's arrays. Entry kernels call it once."""
+    return Space(
+        pointer(arrays.words),
+        pointer(arrays.floats),
+        pointer(arrays.distinct),
+        pointer(arrays.ops),
+        pointer(arrays.pending),
+        pointer(arrays.key),
+        pointer(arrays.counters),
+    )
+
+
+_KEY_LOW = HOSTS.index("key_low")
+_KEY_HIGH = HOSTS.index("key_high")
+_HOSTS_AT = HOSTS.index("hosts_at")
+_INITIATORS_AT = HOSTS.index("initiators_at")
+_INTERNALS_AT = HOSTS.index("internals_at")
+_NAMES_AT = HOSTS.index("names_at")
+_RESPONDERS_AT = HOSTS.index("responders_at")
+
+
+@njit(**HOT)
+def key_of(words):
+    """Return the two words of the indices' key."""
+    return words[_KEY_LOW], words[_KEY_HIGH]
+
+
+@njit(**HOT)
+def host_at(words, place):
+    """Return the pointer to a host."""
+    return shifted(words, words[_HOSTS_AT] + place * _HOST_WORDS)
+
+
+@njit(**HOT)
+def initiator_at(words, place):
+    """Return the pointer to a host's initiator part."""
+    return shifted(words, words[_INITIATORS_AT] + place * INITIATOR_WORDS)
+
+
+@njit(**HOT)
+def internal_at(words, place):
+    """Return the pointer to a host's two cells of starts to internal peers."""
+    return shifted(words, words[_INTERNALS_AT] + place * INTERNAL_WORDS)
+
+
+@njit(**HOT)
+def names_at(words, place):
+    """Return the pointer to a host's two cells of DNS names."""
+    return shifted(words, words[_NAMES_AT] + place * NAMES_WORDS)
+
+
+@njit(**HOT)
+def responder_at(words, place):
+    """Return the pointer to a host's responder part."""
+    return shifted(words, words[_RESPONDERS_AT] + place * RESPONDER_WORDS)
