@@ -16,6 +16,7 @@ from engine.classifier import model
 from engine.classifier.main import Classifier
 from engine.config import Config, load
 from engine.events import CLASSIFIER
+from engine.hosts.space import private_words
 from engine.layouts import ROW
 from engine.offline import Pipeline, PrivateLine
 from engine.rings import spsc
@@ -112,4 +113,5 @@ def make_classifier(
         labels=tuple(card.labels) if card else (),
     )
     line = PrivateLine([counter.name for counter in CLASSIFIER])
-    return Classifier(plan, line, pipeline.events, rows)
+    hosts = private_words(config.host, config.flow.max_flows) if score else None
+    return Classifier(plan, line, pipeline.events, rows, hosts)

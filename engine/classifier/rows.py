@@ -1,7 +1,8 @@
 """Turn a record event into a row: the flow features in their places of the 142, validity beside.
 
-The features of hosts (82 to 91 and 93 to 141) have validity 0 and value 0.0; no record fills them
-yet, and rows begin as zeros. Called by merge.py for every record.
+The features of hosts (82 to 91 and 93 to 141) have validity 0; their values are written when the
+record is joined with the rows of its hosts (engine.hosts.join). Called by merge.py for every
+record.
 """
 
 from numba import njit

@@ -12,20 +12,20 @@ from engine.hosts.known import (
     HOST_COUNT,
     HOST_FREE,
     HOST_FRESH,
+    HOSTS_MAX,
     INITIATOR_PANE,
     IS_EXTERNAL,
-    MAX_HOSTS,
     RESPONDER_PANE,
     VERSION,
     host_index,
 )
 from engine.hosts.pairs import (
     KEY_WORDS,
-    MAX_PAIRS,
     PAIR_BITS,
     PAIR_COUNT,
     PAIR_FREE,
     PAIR_FRESH,
+    PAIRS_MAX,
     STARTS,
     TIMES,
     hash_pair,
@@ -96,7 +96,7 @@ def _forget_down_to(space, only_external, left):
 def forget_hosts(space):
     """Forget hosts where fewer than an eighth of the places are free."""
     words = space.words
-    places = words[MAX_HOSTS]
+    places = words[HOSTS_MAX]
     external = places >> 1
     if words[EXTERNAL_COUNT] > 7 * external // 8:
         _forget_down_to(space, True, 3 * external // 4)
@@ -119,7 +119,7 @@ def _forget_pair(space, place):
 def forget_pairs(space):
     """Forget pairs where fewer than an eighth of the places are free."""
     words = space.words
-    places = words[MAX_PAIRS]
+    places = words[PAIRS_MAX]
     if words[PAIR_COUNT] <= 7 * places // 8:
         return
     heap = shifted(words, words[_HEAP_AT])

@@ -4,7 +4,6 @@ import math
 
 from numba import njit
 
-from engine.features.services import SERVICES
 from engine.hosts.initiator import (
     EXTERNAL_FWD,
     INTERNAL_BWD,
@@ -28,14 +27,14 @@ from engine.hosts.starts import (
 from engine.hosts.values import deviation, log2_ratio, mean, put, put_if, ratio, share_of
 from engine.hosts.view import both
 from engine.hosts.windows import PANES_300, per_second
-from engine.layouts.windows import CELLS_150
+from engine.layouts.windows import CELLS_150, SERVICE_CLASSES
 from engine.memory.lanes import count_bits
 from engine.memory.options import HOT, KERNEL
 from engine.memory.wide import wide_add
 
 _BUCKETS = 64
 _EARLIER_MAX, _EARLIER_MIN = 8, 4
-_MOST_CLASSES = math.log2(len(SERVICES))
+_MOST_CLASSES = math.log2(SERVICE_CLASSES)
 
 
 @njit(**HOT)
@@ -78,10 +77,9 @@ def _write_traffic(row, view):
         before[INTERNAL_SQUARES],
         before[INTERNAL_SQUARES + 1],
     )
-    variation = 0.0
-    if packets >= 2 and octets > 0:
-        variation = deviation(packets, low, high, octets) / mean(octets, packets)
-    valid = put_if(row, 22, packets >= 2, variation) << 22
+    is_valid = packets >= 2 and octets > 0
+    variation = deviation(packets, low, high, octets) / mean(octets, packets) if is_valid else 0.0
+    valid = put_if(row, 22, is_valid, variation) << 22
     ended = both(cells, INTERNAL_ENDED)
     duration = mean(both(cells, INTERNAL_DURATION), ended) / 1e9
     valid |= put_if(row, 23, ended > 0, duration) << 23
@@ -110,7 +108,7 @@ def write_internal(row, view, distinct):
     count, most = 0.0, 0
     if starts:
         known = ratio(both(cells, INTERNAL_KNOWN), starts)
-        classes = share_of(entropy(cells, CLASSES, 12, starts), _MOST_CLASSES)
+        classes = share_of(entropy(cells, CLASSES, SERVICE_CLASSES, starts), _MOST_CLASSES)
         peers = share_of(entropy(cells, INTERNAL_BUCKETS, _BUCKETS, starts), 6.0)
         count, most = distinct[ones_of(cells[0], cells[1], INTERNAL_PEERS)], _most_ports(cells)
     valid |= put_if(row, 20, starts >= 1, known) << 20

@@ -10,6 +10,7 @@ from numba import njit
 from engine.config import PANE_NS
 from engine.events import counter_index
 from engine.hosts import index
+from engine.hosts.addresses import NO_HOST, kind_of
 from engine.hosts.pairs import PAIR_BITS, find_pair, pair_at, pair_index, regularity
 from engine.hosts.rows import (
     FEATURES,
@@ -122,11 +123,15 @@ def _zero(target, feature, count):
 
 
 @njit(**HOT)
-def _count(space, kept, place, gone_at):
-    """Count what a record's part found."""
+def _count_found(space, kept, side):
+    """Count what a record's part found. `side`: where its address is kept, place, pane given up."""
+    address, place, gone_at = side
+    words = space.words
     if place:
         space.counters[_JOINED] += 1
-    elif kept[_PANE] <= space.words[gone_at]:
+        return
+    is_gone = kept[_PANE] <= words[gone_at]
+    if is_gone and kind_of(words, kept[0], kept[address], kept[address + 1]) != NO_HOST:
         space.counters[_GONE] += 1
     else:
         space.counters[_NONE] += 1
@@ -149,8 +154,8 @@ def _fill(space, kept, row, values):
         responder = words[at + VALID]
     else:
         _zero(values, _FIRST_RESPONDER, RESPONDER_FEATURES)
-    _count(space, kept, kept[_FOUND], INITIATOR_GONE)
-    _count(space, kept, kept[_TO_FOUND], RESPONDER_GONE)
+    _count_found(space, kept, (_FROM, kept[_FOUND], INITIATOR_GONE))
+    _count_found(space, kept, (_TO, kept[_TO_FOUND], RESPONDER_GONE))
     pair = find_pair(words, kept[_PAIR_HASH], kept)
     if pair:
         value, is_valid = regularity(pair_at(words, pair), row[_TIME] // PANE_NS - 1)

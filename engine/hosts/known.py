@@ -24,7 +24,7 @@ HOST_COUNT = HOSTS.index("host_count")
 EXTERNAL_COUNT = HOSTS.index("external_count")
 HOST_FRESH = HOSTS.index("host_fresh")
 HOST_FREE = HOSTS.index("host_free")
-MAX_HOSTS = HOSTS.index("max_hosts")
+HOSTS_MAX = HOSTS.index("max_hosts")
 HOST_BITS = HOSTS.index("host_bits")
 HOST_INDEX_AT = HOSTS.index("host_index_at")
 TOUCHED_INITIATORS = HOSTS.index("touched_initiators")
@@ -85,9 +85,9 @@ def make_host(space, hashed, address, pane):
     if kind == NO_HOST:
         return 0, False
     is_external = kind == EXTERNAL
-    if words[HOST_COUNT] == words[MAX_HOSTS]:
+    if words[HOST_COUNT] == words[HOSTS_MAX]:
         return 0, True
-    if is_external and words[EXTERNAL_COUNT] >= words[MAX_HOSTS] >> 1:
+    if is_external and words[EXTERNAL_COUNT] >= words[HOSTS_MAX] >> 1:
         return 0, True
     place = _take_place(words)
     host = host_at(words, place)
@@ -136,5 +136,5 @@ def touch_responder(words, place, pane):
     host = host_at(words, place)
     if host[RESPONDER_PANE] != pane:
         host[RESPONDER_PANE] = pane
-        words[words[TOUCHED_AT] + words[MAX_HOSTS] + words[TOUCHED_RESPONDERS]] = place
+        words[words[TOUCHED_AT] + words[HOSTS_MAX] + words[TOUCHED_RESPONDERS]] = place
         words[TOUCHED_RESPONDERS] += 1

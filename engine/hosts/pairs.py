@@ -19,7 +19,7 @@ _PAIR_WORDS = PAIR.words
 DAY_NS = 24 * 3600 * 10**9
 _GAPS_MIN = 4
 
-PAIR_COUNT, PAIR_FRESH, PAIR_FREE, MAX_PAIRS, PAIR_BITS, PAIR_INDEX_AT, PAIRS_AT = (
+PAIR_COUNT, PAIR_FRESH, PAIR_FREE, PAIRS_MAX, PAIR_BITS, PAIR_INDEX_AT, PAIRS_AT = (
     HOSTS.index(name)
     for name in (
         "pair_count",
@@ -69,7 +69,7 @@ def find_pair(words, hashed, key):
 def _make_pair(space, hashed, key):
     """Return the place of a new pair, or 0 if there is none left."""
     words = space.words
-    if words[PAIR_COUNT] == words[MAX_PAIRS]:
+    if words[PAIR_COUNT] == words[PAIRS_MAX]:
         space.counters[_REFUSED] += 1
         return 0
     place = words[PAIR_FREE]

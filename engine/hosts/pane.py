@@ -12,7 +12,7 @@ from engine.hosts.known import (
     HOST_COUNT,
     HOST_FREE,
     HOST_FRESH,
-    MAX_HOSTS,
+    HOSTS_MAX,
     TOUCHED_AT,
     TOUCHED_INITIATORS,
     TOUCHED_RESPONDERS,
@@ -21,11 +21,11 @@ from engine.hosts.known import (
 )
 from engine.hosts.operations import flush
 from engine.hosts.pairs import (
-    MAX_PAIRS,
     PAIR_BITS,
     PAIR_COUNT,
     PAIR_FREE,
     PAIR_FRESH,
+    PAIRS_MAX,
     hash_pair,
     pair_at,
     pair_index,
@@ -59,7 +59,7 @@ def _write_rows(space, pane):
             for line in range(_ASKED_LINES):
                 prefetch(part, line * _LINE_WORDS)
         write_initiator_row(space, words[begin + number], pane)
-    begin += words[MAX_HOSTS]
+    begin += words[HOSTS_MAX]
     for number in range(words[TOUCHED_RESPONDERS]):
         if number + _AHEAD < words[TOUCHED_RESPONDERS]:
             part = responder_at(words, words[begin + number + _AHEAD])
@@ -119,7 +119,7 @@ def _clear_rows(words, ring, row_words):
 
 @njit(**KERNEL)
 def _clear_hosts(words):
-    entries, is_many = host_index(words), words[HOST_COUNT] > words[MAX_HOSTS] >> 3
+    entries, is_many = host_index(words), words[HOST_COUNT] > words[HOSTS_MAX] >> 3
     for place in range(1, words[HOST_FRESH] + 1):
         host = host_at(words, place)
         if host[VERSION] and not is_many:
@@ -133,7 +133,7 @@ def _clear_hosts(words):
 
 @njit(**KERNEL)
 def _clear_pairs(words):
-    entries, is_many = pair_index(words), words[PAIR_COUNT] > words[MAX_PAIRS] >> 3
+    entries, is_many = pair_index(words), words[PAIR_COUNT] > words[PAIRS_MAX] >> 3
     for place in range(1, words[PAIR_FRESH] + 1):
         pair = pair_at(words, place)
         if pair[0] and not is_many:

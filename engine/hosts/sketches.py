@@ -34,7 +34,7 @@ def distinct_table() -> np.ndarray:
     for bits in (BITMAP_BITS, SMALL_BITS):
         for ones in range(bits + 1):
             numbers.append(float(round(bits * math.log(bits / max(bits - ones, 1)))))
-    return np.array(numbers)
+    return np.array(numbers, np.float64)
 
 
 @njit(**HOT)

@@ -150,6 +150,16 @@ def initialise(
         words[at : at + 5] = _network_words(text)
 
 
+def private_words(
+    section: HostSection, max_flows: int, hash_key: tuple[int, int] = (0, 0)
+) -> np.ndarray:
+    """Return the words of a segment that no other process sees, without hosts."""
+    shape = host_shape(section, max_flows)
+    words = np.zeros(shape.words, np.int64)
+    initialise(words, section, shape, hash_key)
+    return words
+
+
 class Space(NamedTuple):
     """Pointers. `floats` sees the same bytes as `words`."""
 

@@ -132,6 +132,16 @@ def start_at(words, number):
 
 
 @njit(**HOT)
+def _turn_filters(part, pane):
+    """Let the younger filter become the older one when it is full or old at the pane's start."""
+    if part[_IS_BEGUN] == 0:
+        return
+    if part[_INSERTIONS] >= INSERTIONS_MAX or pane * PANE_NS - part[_BEGAN] >= GENERATION_NS:
+        part[_YOUNGER] = 1 - part[_YOUNGER]
+        part[_IS_BEGUN], part[_HAS_OLDER] = 0, 1
+
+
+@njit(**HOT)
 def _is_new(part, hashed):
     """Return whether a key is in neither filter."""
     filters = shifted(part, FILTERS_AT)
@@ -248,6 +258,7 @@ def add_start(space, op, peer_kind, peer_hash):
     part = initiator_at(space.words, op[INITIATOR])
     protocol, port = protocol_of(op), port_of(op)
     hashes = (peer_hash, hash_port(0, protocol, port), hash_port(peer_hash, protocol, port))
+    _turn_filters(part, op[PANE])
     is_new_peer = _is_new(part, peer_hash)
     is_internal = peer_kind == INTERNAL
     is_new_pair = is_internal and _is_new(part, hashes[2])
@@ -295,16 +306,6 @@ def _enter_filters(words, start, end_ns):
 
 
 @njit(**HOT)
-def _turn_filters(part, end_ns):
-    """Let the younger filter become the older one when it is full or old."""
-    if part[_IS_BEGUN] == 0:
-        return
-    if part[_INSERTIONS] >= INSERTIONS_MAX or end_ns - part[_BEGAN] >= GENERATION_NS:
-        part[_YOUNGER] = 1 - part[_YOUNGER]
-        part[_IS_BEGUN], part[_HAS_OLDER] = 0, 1
-
-
-@njit(**HOT)
 def _apply(space, start, pane):
     """Apply a start at its place in the order: gap and pair."""
     words = space.words
@@ -340,6 +341,4 @@ def apply_starts(space, pane):
     end_ns = (pane + 1) * PANE_NS
     for number in range(count):
         _enter_filters(words, start_at(words, number), end_ns)
-    for number in range(count):
-        _turn_filters(initiator_at(words, start_at(words, number)[_PLACE] & _HOST_MASK), end_ns)
     words[START_COUNT] = words[REMAINDER_STARTS] = 0

@@ -4,7 +4,6 @@ import math
 
 from numba import njit
 
-from engine.features.services import SERVICES
 from engine.hosts.initiator import (
     ANSWERS,
     DURATION_300,
@@ -39,12 +38,11 @@ from engine.hosts.starts import (
     TRIED,
     UNANSWERED,
 )
-from engine.hosts.starts import (
-    SERVICES as CLASSES_USED,
-)
+from engine.hosts.starts import SERVICES as CLASSES_USED
 from engine.hosts.values import deviation, log2_ratio, mean, put, put_if, ratio
 from engine.hosts.view import both
 from engine.hosts.windows import PANES_300, per_second
+from engine.layouts.windows import SERVICE_CLASSES
 from engine.memory.lanes import count_bits
 from engine.memory.options import HOT, KERNEL
 
@@ -87,7 +85,7 @@ def write_names(row, view, distinct):
             letters = min(_MOST_LETTERS, max(0.0, entropy(cells, LETTERS, _LETTER_CLASSES, total)))
         names = _names_of_parent(cells)
     valid = put_if(row, 29, queries > 0, letters) << 29
-    valid |= put(row, 31, per_second(60 * queries, view.covered_300)) << 31
+    valid |= put(row, 31, 60.0 * per_second(queries, view.covered_300)) << 31
     valid |= put_if(row, 32, answers > 0, ratio(both(cells, FAILURES), answers)) << 32
     return valid | put(row, 43, distinct[SMALL_AT + names]) << 43
 
@@ -138,7 +136,7 @@ def write_starts(row, view, distinct):
     valid |= put(row, 40, float(max(current[BURST], before[BURST]))) << 40
     valid |= put(row, 41, distinct[ones_of(current, before, EXTERNAL_PEERS)]) << 41
     classes = count_bits(current[CLASSES_USED] | before[CLASSES_USED])
-    return valid | put(row, 45, ratio(classes, len(SERVICES))) << 45
+    return valid | put(row, 45, ratio(classes, SERVICE_CLASSES)) << 45
 
 
 @njit(**KERNEL)

@@ -140,7 +140,7 @@ STARTS_300 = layout(
     ),
     *lines("slices", "flows", "15 counts by slice of 10 s", 8),
 )
-# Sizes in words of what is no cell.
+SERVICE_CLASSES = 12
 CELLS_150 = 10  # The open cell and nine whole ones.
 FILTER_WORDS = 64  # A generation: 4,096 bits.
 INTERNAL_300 = layout(

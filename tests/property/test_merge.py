@@ -32,6 +32,7 @@ from engine.layouts import (
 from engine.rings import spsc
 from tests.unit.classifier.builders import (
     delta,
+    empty_hosts,
     fact,
     free_slots,
     order_key,
@@ -92,7 +93,9 @@ class World:
         self.lanes = merge.make_lanes(self.rings)
         self.keys = merge.make_keys(self.lanes)
         self.rows = np.zeros((rows_max, ROW.words), np.int64)
+        self.views = (self.rows, self.rows.view(np.float32))
         self.tally = np.zeros(merge.TALLY_WORDS, np.int64)
+        self.hosts = empty_hosts(self.tally)
         self.taken = []
         every = sorted(itertools.chain(*lanes), key=lambda event: order_key(event, separate))
         self.expected = [identity(event) for event in every if event[0] & 15 == RECORD]
@@ -122,7 +125,7 @@ class World:
 
     def merge(self):
         """Let the merge run once; check what it has taken so far."""
-        count, slots = merge.merge(self.lanes, self.keys, self.rows, self.tally, self.separate)
+        count, slots = merge.merge(self.lanes, self.keys, self.views, self.hosts, self.separate)
         self.taken += [identity(row) for row in self.rows[:count]]
         assert self.taken == self.expected[: len(self.taken)]
         return slots

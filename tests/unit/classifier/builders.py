@@ -6,8 +6,10 @@ from types import SimpleNamespace
 import numpy as np
 
 from engine.classifier.forest import Tree
-from engine.config import PANE_NS
+from engine.classifier.merge import TALLY_WORDS
+from engine.config import PANE_NS, HostSection
 from engine.features import catalogue
+from engine.hosts.space import SpaceArrays, private_words, space_arrays
 from engine.layouts import (
     CLASS_DELTA,
     CLASS_PACKET,
@@ -39,6 +41,14 @@ def plain_ring(capacity: int, slot_words: int) -> SimpleNamespace:
         capacity=capacity,
         slot_words=slot_words,
     )
+
+
+def empty_hosts(tally: np.ndarray | None = None) -> SpaceArrays:
+    """Return room for a few hosts, in private memory."""
+    if tally is None:
+        tally = np.zeros(TALLY_WORDS, np.int64)
+    section = HostSection(max_hosts=64, max_pairs=64, rows=256)
+    return space_arrays(private_words(section, 64), tally)
 
 
 def free_slots(ring) -> int:

@@ -16,6 +16,7 @@ from engine.classifier.main import Classifier, main
 from engine.classifier.order import INFINITE
 from engine.config import SECOND_NS, load
 from engine.errors import ModelError
+from engine.hosts.space import initialise
 from engine.layouts import (
     CLASS_TIMER,
     DONE,
@@ -25,11 +26,12 @@ from engine.layouts import (
     IDLE,
     ROW,
 )
+from engine.pipeline import hosts_of
 from engine.rings import lifecycle, spsc
 from engine.rings.plan import RunPlan
 from engine.rings.report import Reporter, ReportReader
 from engine.rings.ring import Ring
-from engine.rings.segment import segment_name
+from engine.rings.segment import Segment, segment_name
 from engine.rings.statistics import Statistics
 from engine.rings.waiting import FINISHED
 from tests.unit.classifier.builders import (
@@ -85,6 +87,12 @@ class Run:
             for k in range(workers)
         ]
         self.rows = Ring.create(segment_name(name, "rows"), "rows", room, ROW.size_bytes)
+        shape = hosts_of(config)
+        self.hosts = Segment.create(
+            segment_name(name, "hosts"), "hosts", 8 * shape.words, reserve=False
+        )
+        initialise(self.hosts.words, config.host, shape, (1, 2))
+        self.hosts.publish()
         self.waiting = [[] for _ in range(workers)]
         for at, event in enumerate(events_of_parts()):
             self.waiting[at % workers].append(event)
@@ -96,6 +104,7 @@ class Run:
         for ring in (*self.events, self.rows):
             ring.segment.unlink()
         self.statistics.segment.unlink()
+        self.hosts.unlink()
 
     def work(self) -> None:
         """Publish as much as there is room for, and the infinite watermark behind the last."""
@@ -120,7 +129,9 @@ class Run:
             for k in range(self.plan.workers)
         ]
         rows = Ring.attach(segment_name(name, "rows"), "rows", "producer")
-        return Classifier(self.plan, self.statistics.process("classifier"), events, rows)
+        return Classifier(
+            self.plan, self.statistics.process("classifier"), events, rows, self.hosts.words
+        )
 
     def finish(self) -> tuple[list[np.ndarray], dict, dict]:
         """Step to the end; return (rows, summary, counters)."""
@@ -209,7 +220,8 @@ def test_without_scores_the_digest_says_so_and_no_row_has_a_verdict(model_path):
 def test_flow_features_only_are_counted_alike(model_path):
     expected = outcome(model_path, score=False, rows="finals")[2]
     found = outcome(model_path, score=False, rows="none")[2]
-    assert found | {"rows": PARTS} == expected
+    found |= {"rows": PARTS, "host_rows_none": expected["host_rows_none"]}  # No hosts are kept.
+    assert found == expected
 
 
 def test_main_reports_and_leaves_the_rings_when_its_workers_are_done(model_path):

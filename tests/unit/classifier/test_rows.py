@@ -20,7 +20,7 @@ from engine.layouts import (
     ROW,
 )
 from engine.rings import spsc
-from tests.unit.classifier.builders import plain_ring, publish_event, record
+from tests.unit.classifier.builders import empty_hosts, plain_ring, publish_event, record
 
 NAMES = [
     word.name
@@ -39,8 +39,8 @@ def row_of(event: np.ndarray, first_sequence: int) -> np.ndarray:
     publish_event(ring, event)
     rows = np.full((2, ROW.words), -1, np.int64)
     rows[:, ROW.index("vector_0") :] = 0
-    tally = np.zeros(merge.TALLY_WORDS, np.int64)
-    count, slots = merge.merge(lanes, merge.make_keys(lanes), rows, tally, False)
+    views = (rows, rows.view(np.float32))
+    count, slots = merge.merge(lanes, merge.make_keys(lanes), views, empty_hosts(), False)
     assert (count, slots) == (1, RECORD_SLOTS)
     assert ring.header[spsc.HEAD] == first_sequence + RECORD_SLOTS
     return rows[0]
