@@ -45,7 +45,9 @@ def main() -> int:
     if outcome.returncode:
         return outcome.returncode
     _summarise(output / "eve.json")
-    print(f"\nAlerts, flows and run.json are in {output}")
+    print(f"\nAlerts, flows and run.json are in {output}", flush=True)
+    print("A page of it, for a browser: ", end="", flush=True)
+    subprocess.run([_ENGINE, "report", output], check=False)
     print("Next: tools/run run -r YOUR.pcap, tools/run --help")
     return 0
 

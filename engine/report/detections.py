@@ -5,8 +5,10 @@ bounded size whatever a run alerted.
 """
 
 from engine.features.catalogue import FEATURES, NAMES
+from engine.recorder.run_json import RunRecord
 from engine.report import numbers
 from engine.report.alerts import Alert, Alerts, Group, Kind, decoded
+from engine.report.card import Card, limits
 from engine.report.charts import TONES, bar, strip
 from engine.report.markup import Markup, element, joined, table
 from engine.report.ranges import Range
@@ -31,8 +33,11 @@ def needed_features(alerts: Alerts) -> tuple[str, ...]:
     return tuple(name for name in NAMES if name in wanted)
 
 
-def detections(alerts: Alerts, ranges: dict[str, Range], made: int, scored: bool) -> Markup:
-    """Return the section; `made`: how many alerts the run says it made."""
+def detections(
+    alerts: Alerts, ranges: dict[str, Range], record: RunRecord, card: Card | None
+) -> Markup:
+    """Return the section."""
+    made, scored = record.counters["classifier"]["alerts"], record.score
     kinds = alerts.by_count()
     notes = []
     if ranges:
@@ -56,7 +61,7 @@ def detections(alerts: Alerts, ranges: dict[str, Range], made: int, scored: bool
             "There are no flow records with enough ordinary flows to compare with "
             "(write them: --flows parquet)."
         )
-    shown = [_kind(kind, ranges, number) for number, kind in enumerate(kinds[:KINDS_SHOWN])]
+    shown = [_kind(kind, ranges, number, card) for number, kind in enumerate(kinds[:KINDS_SHOWN])]
     if len(kinds) > KINDS_SHOWN:
         notes.append(f"{numbers.count(len(kinds) - KINDS_SHOWN)} smaller kinds are not shown.")
     return element(
@@ -64,11 +69,12 @@ def detections(alerts: Alerts, ranges: dict[str, Range], made: int, scored: bool
         element("h2", "Alerts"),
         *(element("p", note, class_="note") for note in notes),
         *shown,
+        limits(card),
         id="alerts",
     )
 
 
-def _kind(kind: Kind, ranges: dict[str, Range], number: int) -> Markup:
+def _kind(kind: Kind, ranges: dict[str, Range], number: int, card: Card | None) -> Markup:
     ends = {end: kind.ends[end] for end in _OTHER}
     counts = [
         f"{numbers.counted(len(tally), end)}" + ("" if tally.complete else " and more")
@@ -94,6 +100,7 @@ def _kind(kind: Kind, ranges: dict[str, Range], number: int) -> Markup:
             f"highest score {kind.score_max:.3f}; services {_services(kind)}",
             class_="facts",
         ),
+        element("p", card.measure(kind.label), class_="facts") if card else "",
         element("p", "Named as reasons: ", _reasons(kind), class_="facts"),
         _groups(kind, shown, groups),
         *examples,

@@ -10,7 +10,7 @@ PLACES_SHOWN = 50  # Damages, clock steps, sources.
 STRANGERS_SHOWN = 12
 _NO_CAPTURE = "no_capture"  # SEMANTICS.rst, "Capture files".
 # What a limit of the engine or a fault of the input cost, and what to do about it.
-_LIMITS = (
+LIMITS = (
     ("worker", "finals_evicted", "raise flow.max_flows"),
     ("worker", "evicted_row", "raise flow.max_flows"),
     ("worker", "evicted_cold", "raise flow.max_flows"),
@@ -21,6 +21,11 @@ _LIMITS = (
     ("capture", "tcp_header_cut", "captured too short: flags and window count as none"),
     ("capture", "time_regressions", "held at the clock's time"),
     ("capture", "time_steps", "captures of different times belong into --separate runs"),
+    ("classifier", "hosts_forgotten", "raise host.max_hosts: windows of hosts began anew"),
+    ("classifier", "host_refused", "raise host.max_hosts: features of hosts are too low"),
+    ("classifier", "pairs_forgotten", "raise host.max_pairs: regularity began anew"),
+    ("classifier", "pairs_refused", "raise host.max_pairs: regularity is missing"),
+    ("classifier", "starts_left_out", "flow starts that no host's window counts"),
     ("recorder", "rows_lost", "an output could not be written"),
 )
 _MEANINGS = {
@@ -120,7 +125,7 @@ def _titled(title: str, *children: object) -> Markup:
 
 def _limits(record: RunRecord) -> list[Markup]:
     rows = []
-    for stage, name, advice in _LIMITS:
+    for stage, name, advice in LIMITS:
         met = record.counters.get(stage, {}).get(name, 0)
         if met:
             meaning = _MEANINGS.get((stage, name), name.replace("_", " "))

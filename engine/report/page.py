@@ -10,6 +10,7 @@ from engine.recorder.run_json import RunRecord
 from engine.report import numbers
 from engine.report.accounting import accounting
 from engine.report.alerts import Alerts, read_alerts
+from engine.report.card import read_card
 from engine.report.detections import detections, needed_features
 from engine.report.flows import Flows, read_flows
 from engine.report.folder import load
@@ -37,9 +38,7 @@ def page(folder: str) -> str:
     flows = read_flows(path, written, alerts, needed_features(alerts))
     unfinished = sorted(found.name for found in path.glob("*" + PARTIAL))
     sections = (
-        detections(
-            alerts, flows.sample.ranges(), record.counters["classifier"]["alerts"], record.score
-        ),
+        detections(alerts, flows.sample.ranges(), record, read_card(record)),
         over_time(flows, alerts),
         hosts(flows, alerts),
         accounting(record),

@@ -4,17 +4,23 @@ Method: folders written by a real recorder, with counters made to fit, spoilt on
 page is parsed by the standard library. What it cannot show: how it looks.
 """
 
+import os
+import re
 import shutil
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from engine.classifier.model import DEFAULT_PATH as MODEL
+from engine.classifier.model_file import read_members
+from engine.config import Config, flatten
 from engine.errors import ConfigError, OutputError
-from engine.events import REFUSED
+from engine.events import COUNTERS, REFUSED
 from engine.recorder.escape import shown_text
 from engine.recorder.folder import prepare_folder
 from engine.report import write_report
+from engine.report.identity import LIMITS
 from engine.report.page import page
 from tests.unit.recorder.whole_runs import ordered, write_run
 from tests.unit.report.pages import Page, check_alone
@@ -268,6 +274,45 @@ def test_page_stays_small_with_many_alerts(tmp_path, written):
     assert "of further kinds left out" in text
 
 
+def test_measures_of_the_runs_model_are_shown(spoilt):
+    card = msgspec.json.decode(read_members(MODEL)[0])
+    kind = card["kinds"][0]
+    lines = []
+
+    def of_the_package(record):
+        record["model"] = {"path": str(MODEL), "name": card["name"], "version": card["version"]}
+
+    folder = spoilt(of_the_package)
+    for line in (folder / "eve.json").read_bytes().splitlines():
+        event = msgspec.json.decode(line)
+        if event["event_type"] == "alert":
+            event["ml"]["label"] = kind["label"]
+        lines.append(msgspec.json.encode(event))
+    (folder / "eve.json").write_bytes(b"\n".join(lines) + b"\n")
+    shown = read(folder).text("alerts")
+    captures = kind["validation"]["captures"]
+    assert f"found {captures['found']} of {captures['all']} captures" in shown
+    assert " ".join(card["limits"][0].split()) in shown
+
+
+@pytest.mark.parametrize("kind", ["none", "folder", "fifo", "text", "other"])
+def test_model_that_is_not_the_runs_has_no_measures(spoilt, tmp_path, kind):
+    place = MODEL if kind == "other" else tmp_path / "model"
+    if kind == "folder":
+        place.mkdir()
+    elif kind == "fifo":
+        os.mkfifo(place)
+    elif kind == "text":
+        place.write_text("no model")
+
+    def elsewhere(record):
+        record["model"] = {"path": str(place), "name": "another", "version": "1"}
+
+    shown = read(spoilt(elsewhere)).text("alerts")
+    assert "On laboratories" not in shown
+    assert "cannot find" not in shown
+
+
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff", b'{"schema": 1}', b"[" * 100_000])
 def test_broken_run_json_is_a_fault_of_use(spoilt, content):
     folder = spoilt()
@@ -319,3 +364,11 @@ def test_page_never_replaces_a_file_of_the_run(spoilt):
 def test_page_that_cannot_be_written_is_told(spoilt, tmp_path, place):
     with pytest.raises(OutputError):
         write_report(str(spoilt()), str(tmp_path / place))
+
+
+def test_limits_and_settings_that_are_named_exist():
+    settings = flatten(Config())
+    for stage, name, advice in LIMITS:
+        assert name in {counter.name for counter in COUNTERS[stage]}, name
+        for setting in re.findall(r"\b[a-z]+\.[a-z_]+\b", advice):
+            assert setting in settings, setting
