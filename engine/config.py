@@ -86,7 +86,8 @@ class FlowSection:
         meaning="who sent the first packet; synack: who got it if it is a SYN-ACK",
     )
     length: str = _choice(
-        *("ip", "frame", "captured", "payload"), meaning="what is counted as bytes of a packet"
+        *("ip", "frame", "captured", "layer", "payload"),
+        meaning="what the bytes of a packet are",
     )
     icmp: str = _choice(
         "community", "zero", meaning="ports of ICMP, by type and code as in Community ID, or 0"
@@ -120,7 +121,7 @@ TUNNELS = (
 
 @dataclass(frozen=True, slots=True)
 class PacketSection:
-    decapsulate: str = _choice("outer", "inner", "all", meaning="layer that is metered")
+    decapsulate: str = _choice("outer", "inner", "all", "udp", meaning="layers that are metered")
     tunnels: tuple[str, ...] = _key(
         TUNNELS, "choices", "", "kinds of tunnel that are opened", choices=TUNNELS
     )
@@ -129,6 +130,11 @@ class PacketSection:
     )
     cut: str = _choice(
         "keep", "skip", meaning="whether packets that are not captured to their end are refused"
+    )
+    short_transport: str = _choice(
+        "malformed",
+        "zero",
+        meaning="packets without a whole transport header: refused, or ports 0",
     )
     checksums: str = _choice(
         "ignore", "verify", meaning="whether packets with a wrong checksum are refused"

@@ -32,7 +32,7 @@ WAITS = counter_index("capture", "waits")
 _SOURCES = counter_index("capture", "sources")
 _DAMAGED = counter_index("capture", "sources_damaged")
 _STEPS = counter_index("capture", "time_steps")
-_MODES = ("outer", "inner", "all")
+_MODES = ("outer", "inner", "all", "udp")
 
 
 @dataclass(frozen=True, slots=True)

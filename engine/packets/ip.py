@@ -74,7 +74,7 @@ COUNTERPARTS = _counterparts()
 
 @njit(**KERNEL)
 def parse_ip(frame, place, vlan, limit, captured, line):
-    """Parse the packet at `place` into `line`; return its fate.
+    """Parse the IP headers at `place` into `line`; return the packet's fate so far.
 
     `vlan`: the one in the key. `limit`: end of what holds the packet.
     """
@@ -96,9 +96,7 @@ def parse_ip(frame, place, vlan, limit, captured, line):
     else:
         line[KEY] = vlan << LINE_VLAN_SHIFT | 1 << VERSION6_SHIFT
         fate = _parse_version6(frame, at, limit, vlan, line)
-    if fate:
-        return fate
-    return _parse_transport(frame, at, line)
+    return fate
 
 
 @njit(**KERNEL)
@@ -234,9 +232,27 @@ def _has_ports(protocol):
 
 
 @njit(**KERNEL)
-def _parse_transport(frame, at, line):
-    """Write ports, flags and lengths; `at` is the offset of the IP header."""
-    begin, protocol, end = line[TRANSPORT_AT], line[PROTOCOL], line[PACKET_END]
+def _bytes_min(protocol):
+    """Return how long a transport header is at least."""
+    if protocol == TCP:
+        return 20
+    if protocol in (SCTP, DCCP):
+        return 12
+    return 8 if _has_ports(protocol) or protocol in (ICMP, ICMP6) else 0
+
+
+@njit(**KERNEL)
+def parse_transport(frame, lenient, line):
+    """Write ports, flags and lengths behind the IP headers in `line`; return the packet's fate.
+
+    `lenient`: a transport header that is too short for the packet does not refuse it.
+    """
+    at, begin, end = line[HEADER_AT], line[TRANSPORT_AT], line[PACKET_END]
+    protocol = line[PROTOCOL]
+    if lenient and line[FRAGMENT] != LATER_FRAGMENT and begin + _bytes_min(protocol) > end:
+        line[TCP_HEADER_CUT] = np.int64(protocol == TCP)
+        line[KEY] |= protocol << PROTOCOL_SHIFT | line[TCP_HEADER_CUT] << MARK_SHIFT
+        return _write_lengths(begin - at, at, 0, line)
     captured = line[CAPTURED_END]
     header = 0
     window = 0
@@ -253,7 +269,9 @@ def _parse_transport(frame, at, line):
         if protocol == TCP:
             header = load_u8(frame, begin + 12) >> 4 << 2 if begin + 13 <= there else 20
             if header < 20 or begin + header > end:
-                return TCP_OFFSET
+                if not lenient:
+                    return TCP_OFFSET
+                header = 20
             if begin + 14 <= there:
                 flags = load_u8(frame, begin + 13)
                 key |= ((flags ^ 0x80) - 0x80) << FLAGS_SHIFT

@@ -15,10 +15,11 @@ from engine.memory.pointers import shifted
 from engine.packets.checksums import has_wrong_checksum
 from engine.packets.fates import ACCEPTED, CHECKSUM, CUT, DEPTH, FRAGMENT_ORPHAN
 from engine.packets.fragments import CACHE_WORDS, resolve
-from engine.packets.ip import parse_ip
+from engine.packets.ip import UDP, parse_ip, parse_transport
 from engine.packets.lines import (
     CAPTURED_END,
     FRAGMENT,
+    INSIDE_AT,
     KEY,
     LATER_FRAGMENT,
     LAYER_SHIFT,
@@ -26,17 +27,19 @@ from engine.packets.lines import (
     LINE_WORDS,
     NO_FRAGMENT,
     PACKET_END,
+    PROTOCOL,
 )
 from engine.packets.link import VLAN_MASK, find_ip
 from engine.packets.metering import (
     CAPTURED_WHOLE,
     NO_LATER_FRAGMENTS,
     RIGHT_CHECKSUMS,
+    SHORT_TRANSPORTS,
     settle,
 )
 from engine.packets.tunnels import NO_TUNNEL, find_inner
 
-OUTER, INNER, ALL = range(3)  # packet.decapsulate, in the order of its choices.
+OUTER, INNER, _ALL, UDP_LAYERS = range(4)  # packet.decapsulate, in the order of its choices.
 
 PARSER = Layout(
     "parser",
@@ -45,13 +48,13 @@ PARSER = Layout(
         Line(
             "capture",
             (
-                Word("decapsulate", "-", "fixed", "OUTER, INNER or ALL"),
+                Word("decapsulate", "-", "fixed", "OUTER, INNER, ALL or UDP_LAYERS"),
                 Word("tunnels", "-", "fixed", "tunnels.KIND_BITS of the kinds that are opened"),
                 Word("fragments", "address", "fixed", "the cache of first fragments"),
                 Word("secrets", "address", "fixed", "the words of the keyed hash"),
                 Word("time_ns", "ns", "private", "corrected time of the frame"),
                 Word("metering", "-", "fixed", "what counts of a packet; metering.metering_word"),
-                Word("demands", "-", "fixed", "what else is refused; metering.demands_word"),
+                Word("demands", "-", "fixed", "what is refused; metering.demands_word"),
                 Word("vlan", "bits", "fixed", "where a place has the VLAN in the key"),
             ),
         ),
@@ -74,11 +77,40 @@ RESULT_MASK = 0xFF  # Each part has 8 bits; the fate stands lowest.
 def parse_frame(frame, link, wire, captured, lines, parser):
     """Parse `captured` bytes of a frame of `wire` bytes into `lines`; return the result."""
     result = _parse_layers(frame, link, wire, captured, lines, parser)
-    if parser[METERING] and result & RESULT_MASK == ACCEPTED:
+    if result & RESULT_MASK != ACCEPTED:
+        return result
+    if parser[METERING]:
         first = result >> FIRST_SHIFT & RESULT_MASK
         for k in range(first, first + (result >> COUNT_SHIFT & RESULT_MASK)):
-            settle(shifted(lines, k * LINE_WORDS), parser[METERING], wire, captured)
+            layer = _captured_of_layer(lines, k) if k else captured
+            settle(shifted(lines, k * LINE_WORDS), parser[METERING], wire, captured, layer)
+    if parser[DECAPSULATE] == UDP_LAYERS:
+        return _without_carriers(lines, result)
     return result
+
+
+@njit(**KERNEL)
+def _captured_of_layer(lines, number):
+    """Return how many captured bytes the tunnel around an inner layer carries."""
+    outside = shifted(lines, (number - 1) * LINE_WORDS)
+    return min(outside[PACKET_END], outside[CAPTURED_END]) - outside[INSIDE_AT]
+
+
+@njit(**KERNEL)
+def _without_carriers(lines, result):
+    """Take out the layers that carry another, but not in UDP; return the result without them."""
+    count = result >> COUNT_SHIFT & RESULT_MASK
+    kept = 0
+    for k in range(count):
+        line = shifted(lines, k * LINE_WORDS)
+        if k + 1 < count and line[PROTOCOL] != UDP:
+            continue
+        target = shifted(lines, kept * LINE_WORDS)
+        for word in range(LINE_WORDS):
+            target[word] = line[word]
+        target[KEY] = (line[KEY] & ~(1 << LAYER_SHIFT)) | (1 << LAYER_SHIFT if kept else 0)
+        kept += 1
+    return (result & ~(RESULT_MASK << COUNT_SHIFT)) | kept << COUNT_SHIFT
 
 
 @njit(**KERNEL)
@@ -100,6 +132,8 @@ def _parse_layer(frame, place, limit, captured, line, parser):
     """Parse one IP packet; a later fragment takes its ports from the cache. Return its fate."""
     vlan = place >> parser[VLAN_AT] & VLAN_MASK
     fate = parse_ip(frame, place, vlan, limit, captured, line)
+    if fate == ACCEPTED:
+        fate = parse_transport(frame, parser[DEMANDS] & SHORT_TRANSPORTS, line)
     if parser[DEMANDS] and fate == ACCEPTED:
         fate = _judge(frame, line, parser[DEMANDS])
     if fate == ACCEPTED and line[FRAGMENT] == LATER_FRAGMENT:
@@ -126,7 +160,7 @@ def _parse_inside(frame, captured, lines, parser):
     """Parse the layers inside the accepted packet in the first line; return the result."""
     layers = 1
     unreadable = 0
-    every = parser[DECAPSULATE] == ALL
+    every = parser[DECAPSULATE] != INNER
     while True:  # Ends: at most LAYERS_MAX layers.
         line = shifted(lines, (layers - 1) * LINE_WORDS)
         place = NO_TUNNEL

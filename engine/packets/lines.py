@@ -40,7 +40,13 @@ LINE = Layout(
                 Word("tcp_header_cut", "-", "private", "1: TCP flags or window not captured"),
             ),
         ),
-        Line("capture", (Word("payload_at", "bytes", "private", "offset of the payload"),)),
+        Line(
+            "capture",
+            (
+                Word("payload_at", "bytes", "private", "offset of the payload"),
+                Word("inside_at", "bytes", "private", "a tunnel: where what it carries begins"),
+            ),
+        ),
     ),
     64,
 )
@@ -61,7 +67,7 @@ FRAGMENT = LINE.index("fragment")
 FRAGMENT_KEY = LINE.index("fragment_key")
 PROTOCOL = LINE.index("protocol")
 TCP_HEADER_CUT = LINE.index("tcp_header_cut")
-PAYLOAD_AT = LINE.index("payload_at")
+PAYLOAD_AT, INSIDE_AT = LINE.index("payload_at"), LINE.index("inside_at")
 NO_FRAGMENT, FIRST_FRAGMENT, LATER_FRAGMENT = range(3)
 
 HEADER_SHIFT = PACKET.shift("lengths", "header")

@@ -27,14 +27,14 @@ from engine.packets.lines import (
 from engine.packets.link import ALL_VLANS, INNER_VLAN, NO_VLAN, OUTER_VLAN
 
 # The word `metering` of a parser: how lengths are counted, then bits.
-LENGTHS_OF = ("ip", "frame", "captured", "payload")
-_LENGTH_MASK = 3
-_IP, _FRAME, _CAPTURED, _PAYLOAD = range(4)
-_ICMP_ZERO = 4
-_WITHOUT_PORTS = {name: 8 << at for at, name in enumerate(PORT_PROTOCOLS)}
+LENGTHS_OF = ("ip", "frame", "captured", "layer", "payload")
+_LENGTH_MASK = 7
+_IP, _FRAME, _CAPTURED, _LAYER, _PAYLOAD = range(5)
+_ICMP_ZERO = 8
+_WITHOUT_PORTS = {name: 16 << at for at, name in enumerate(PORT_PROTOCOLS)}
 _TCP, _UDP, _UDP_LITE, _SCTP, _DCCP = (_WITHOUT_PORTS[name] for name in PORT_PROTOCOLS)
-# The word `demands`: further reasons to refuse a packet.
-CAPTURED_WHOLE, RIGHT_CHECKSUMS, NO_LATER_FRAGMENTS = 1, 2, 4
+# The word `demands`: what is refused otherwise than by default; SHORT_TRANSPORTS are not.
+CAPTURED_WHOLE, RIGHT_CHECKSUMS, NO_LATER_FRAGMENTS, SHORT_TRANSPORTS = 1, 2, 4, 8
 _VLANS = {"outer": OUTER_VLAN, "inner": INNER_VLAN, "all": ALL_VLANS, "off": NO_VLAN}
 _PORTS = PORT_MASK | PORT_MASK << DESTINATION_PORT_SHIFT
 _PROTOCOL_MASK = 0xFF
@@ -54,6 +54,7 @@ def demands_word(config: Config) -> int:
     packet = config.packet
     word = CAPTURED_WHOLE if packet.cut == "skip" else 0
     word |= RIGHT_CHECKSUMS if packet.checksums == "verify" else 0
+    word |= SHORT_TRANSPORTS if packet.short_transport == "zero" else 0
     return word | (NO_LATER_FRAGMENTS if packet.fragments == "skip" else 0)
 
 
@@ -63,8 +64,9 @@ def vlan_word(config: Config) -> int:
 
 
 @njit(**KERNEL)
-def settle(line, metering, wire, captured):
-    """Change key and lengths of an accepted layer of a frame of `wire` bytes."""
+def settle(line, metering, wire, captured, layer):
+    """Change key and lengths of an accepted layer: of a frame of `wire` bytes, of which `captured`
+    are captured, `layer` of them of this layer."""
     protocol = line[KEY] >> PROTOCOL_SHIFT & _PROTOCOL_MASK
     if protocol in (ICMP, ICMP6):
         if metering & _ICMP_ZERO:
@@ -80,6 +82,8 @@ def settle(line, metering, wire, captured):
         length = wire
     elif measure == _CAPTURED:
         length = captured
+    elif measure == _LAYER:
+        length = layer
     length = min(length, PACKET_LENGTH_MAX)
     header = min(max(length - payload, 0), HEADER_MASK)
     # A record of zeros would be a control record; without payload `captured` means nothing.

@@ -1,8 +1,9 @@
 """Where the IP packet inside a tunnel is.
 
 `find_inner` takes a parsed line and returns the place of the inner IP header (link.py), NO_TUNNEL,
-or minus a fate: there is a layer inside, but it cannot be read. A packet is a tunnel when a header
-as SEMANTICS.rst, "Tunnels", describes it stands there whole and captured; otherwise it is none.
+or minus a fate: there is a layer inside, but it cannot be read. It writes one word of the line:
+where what the tunnel carries begins. A packet is a tunnel when a header as SEMANTICS.rst,
+"Tunnels", describes it stands there whole and captured; otherwise it is none.
 """
 
 from numba import njit
@@ -15,6 +16,7 @@ from engine.packets.ip import GRE, IP6_IN_IP, IP_IN_IP, UDP
 from engine.packets.lines import (
     CAPTURED_END,
     DESTINATION_PORT_SHIFT,
+    INSIDE_AT,
     KEY,
     PACKET_END,
     PORT_MASK,
@@ -62,8 +64,10 @@ def find_inner(frame, line, kinds, swapped):
     if protocol == UDP:
         return _inside_datagram(frame, line, kinds, swapped)
     if protocol == IP_IN_IP:
+        line[INSIDE_AT] = line[TRANSPORT_AT]
         return place_of(line[TRANSPORT_AT], 0, 4) if kinds & _IPIP else NO_TUNNEL
     if protocol == IP6_IN_IP:
+        line[INSIDE_AT] = line[TRANSPORT_AT]
         return place_of(line[TRANSPORT_AT], 0, 6) if kinds & _SIX_IN_FOUR else NO_TUNNEL
     if protocol == GRE and kinds & (_GRE | _ERSPAN):
         return _inside_gre(frame, line, kinds)
@@ -90,6 +94,7 @@ def _inside_gre(frame, line, kinds):
         return NO_TUNNEL
     if missing(at + size, end, captured):
         return NO_TUNNEL
+    line[INSIDE_AT] = at + size
     if kind == TYPE_ETHERNET:
         return find_ip(frame, ETHERNET, at + size, end, captured)
     if kind == TYPE_PPP:
@@ -120,6 +125,7 @@ def _inside_erspan(frame, line, kind, at, sequence):
         size = 8
     if missing(at + size, end, captured):
         return NO_TUNNEL
+    line[INSIDE_AT] = at + size
     return find_ip(frame, ETHERNET, at + size, end, captured)
 
 
@@ -155,6 +161,7 @@ def _inside_vxlan(frame, line, at):
         return NO_TUNNEL
     if load_u8(frame, at) & 0x08 == 0:
         return NO_TUNNEL
+    line[INSIDE_AT] = at + 8
     return find_ip(frame, ETHERNET, at + 8, end, captured)
 
 
@@ -173,6 +180,7 @@ def _inside_geneve(frame, line, at):
     at += 8 + (first & 0x3F) * 4
     if missing(at, end, captured):
         return NO_TUNNEL
+    line[INSIDE_AT] = at
     if kind == TYPE_ETHERNET:
         return find_ip(frame, ETHERNET, at, end, captured)
     return behind_type(frame, kind, at, end, captured)
@@ -202,6 +210,7 @@ def _inside_gtpu(frame, line, at):
             return NO_TUNNEL
         at += size
         extension = load_u8(frame, at - 1)
+    line[INSIDE_AT] = at
     return place_of(at, 0, 0)
 
 
@@ -232,6 +241,7 @@ def _inside_teredo(frame, line, at, named):
             at += 8
         if missing(at + 40, end, captured):
             return NO_TUNNEL
+    line[INSIDE_AT] = at
     return place_of(at, 0, 6) if _is_teredo(frame, at, end, captured) else NO_TUNNEL
 
 
@@ -254,6 +264,7 @@ def _inside_tzsp(frame, line, at):
             if missing(at + 1, end, captured):
                 return NO_TUNNEL
             at += 1 + load_u8(frame, at)
+    line[INSIDE_AT] = at
     return find_ip(frame, ETHERNET, at, end, captured)
 
 
@@ -270,6 +281,7 @@ def _inside_capwap(frame, line, at, swapped):
     if size < 8 or missing(at + size, end, captured):
         return NO_TUNNEL
     at += size
+    line[INSIDE_AT] = at
     if not native:
         return find_ip(frame, ETHERNET, at, end, captured)
     fate = missing(at + 2, end, captured)

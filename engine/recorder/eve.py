@@ -95,7 +95,7 @@ def _signature(label: str) -> bytes:
 def eve_fields(plan: RunPlan) -> dict[str, Field]:
     """Return what the places of the two templates stand for in this run."""
     place = {column.name: column for column in COLUMNS}
-    named = fields(plan.sources, plan.labels, json_content)
+    named = fields(plan.sources, plan.labels, json_content, plan.config.recorder.community_id_seed)
     for name in ("one_way", "continued", "alert"):
         named[name] = choice(place[name], _SWITCH, str.encode)
     names = tuple(json_content(name) for name in NAMES)

@@ -133,7 +133,7 @@ def _time(style: int, *words: str) -> Field:
     return Field(instructions.TIME, place, TIME_BYTES_MAX)
 
 
-def _derived() -> dict[str, Field]:
+def _derived(seed: int) -> dict[str, Field]:
     record_time = ("time_ns", "last_ns", "end_ns")  # As stamped: its last packet's correction.
     start, end = ("start_ns",) * 3, ("end_ns",) * 3
     address = instructions.ADDRESS
@@ -142,7 +142,7 @@ def _derived() -> dict[str, Field]:
         "responder": Field(address, (ROW.index("responder_high"),), ADDRESS_BYTES_MAX),
         "flow_id": Field(instructions.FLOW_ID, (), INT_BYTES_MAX),
         "uid": Field(instructions.UID, (), UID_BYTES),
-        "community_id": Field(instructions.COMMUNITY_ID, (0,), COMMUNITY_ID_BYTES),
+        "community_id": Field(instructions.COMMUNITY_ID, (seed,), COMMUNITY_ID_BYTES),
         "severity": Field(instructions.SEVERITY, (), 1),
         "tcp_flags": Field(instructions.TCP_FLAGS, (), 2),
         "age": Field(instructions.AGE, (ROW.index("end_ns"), ROW.index("start_ns")), INT_BYTES_MAX),
@@ -174,8 +174,13 @@ def conditions() -> dict[str, Field]:
     return asked | {f"is.{flag}": _flag_condition(flag) for flag in TCP_FLAGS}
 
 
-def fields(sources: tuple[str, ...], labels: tuple[str, ...], encode: Encoder) -> dict[str, Field]:
-    """Return the fields and conditions by name. Paths and kinds are those of the run."""
+def fields(
+    sources: tuple[str, ...], labels: tuple[str, ...], encode: Encoder, seed: int = 0
+) -> dict[str, Field]:
+    """Return the fields and conditions by name. Paths and kinds are those of the run.
+
+    `seed`: of Community IDs.
+    """
     named = {
         column.name: _field(column, encode) for column in COLUMNS if column.kind != columns.RENDERED
     }
@@ -183,7 +188,7 @@ def fields(sources: tuple[str, ...], labels: tuple[str, ...], encode: Encoder) -
     named["source"] = choice(place["source"], sources, encode)
     named["label"] = choice(place["label"], labels, encode)
     named["proto"] = choice(place["protocol"], PROTOCOL_NAMES, encode)
-    return named | _derived() | conditions()
+    return named | _derived(seed) | conditions()
 
 
 def top(

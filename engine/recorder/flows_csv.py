@@ -26,4 +26,5 @@ def csv_header() -> bytes:
 def csv_fields(plan: RunPlan) -> dict[str, Field]:
     """Return what the places of CSV_RECORD stand for in this run."""
     vector = features((b"",) * len(NAMES), every=True, point=False)
-    return fields(plan.sources, plan.labels, csv_cell) | {"vector": vector}
+    seed = plan.config.recorder.community_id_seed
+    return fields(plan.sources, plan.labels, csv_cell, seed) | {"vector": vector}

@@ -66,7 +66,9 @@ class Tables:
         import pyarrow
 
         self._arrow = pyarrow
-        named = fields(plan.sources, plan.labels, people_text)
+        named = fields(
+            plan.sources, plan.labels, people_text, plan.config.recorder.community_id_seed
+        )
         self._rendered = {
             column.name: Renderer(f"<{column.name}>", named, rows_max)
             for column in COLUMNS

@@ -20,5 +20,5 @@ PEOPLE_ALERT = (
 def people_fields(plan: RunPlan) -> dict[str, Field]:
     """Return what the places of PEOPLE_ALERT stand for in this run."""
     names = tuple(name.encode() + b"=" for name in NAMES)
-    named = fields(plan.sources, plan.labels, people_text)
+    named = fields(plan.sources, plan.labels, people_text, plan.config.recorder.community_id_seed)
     return named | {"people.top": top(names, (b" (", b")", b", "), TOLD)}

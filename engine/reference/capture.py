@@ -13,10 +13,10 @@ from engine.config import Config
 from engine.reference.clock import STAMP_MIN, Clock, Step
 from engine.reference.files import CaptureFile, Damage, Frame
 from engine.reference.fragments import Fragments
-from engine.reference.internet import Layer, layer_of
+from engine.reference.internet import UDP, Layer, layer_of
 from engine.reference.links import Network, RefusedError, Span, network_of
 from engine.reference.metering import has_wrong_checksum, settle
-from engine.reference.tunnels import INSIDE_MAX, Reader, tunnel_of
+from engine.reference.tunnels import INSIDE_MAX, Way, tunnel_of
 
 SOURCE_SHIFT = 48  # A frame reference is source number << 48 | offset.
 
@@ -129,6 +129,7 @@ class Capture:
         """Return the layers of a packet that are metered, outermost first."""
         span = Span(frame.captured, _wire_length(frame))
         outer = self._layer(span, network_of(span, frame.link_type))
+        outer.captured_bytes = len(frame.captured)
         if outer.later_fragment and not self._fragments.resolve(outer, time):
             raise RefusedError("fragment_orphan")
         packet = self._settings.config.packet
@@ -143,15 +144,18 @@ class Capture:
             elif packet.decapsulate == "inner":
                 raise RefusedError("malformed_depth")
             if inner is None:
-                self.counters["layers_unreadable"] += packet.decapsulate == "all"
+                self.counters["layers_unreadable"] += packet.decapsulate != "inner"
                 break
             layers.append(inner)
+        if packet.decapsulate == "udp":
+            return [layer for layer in layers[:-1] if layer.protocol == UDP] + layers[-1:]
         return layers[-1:] if packet.decapsulate == "inner" else layers
 
     def _layer(self, span: Span, network: Network) -> Layer:
         """Return one layer, if settings do not refuse what its headers tell."""
         config = self._settings.config
-        layer = layer_of(span, network, config.flow.vlan_in_key)
+        lenient = config.packet.short_transport == "zero"
+        layer = layer_of(span, network, config.flow.vlan_in_key, lenient)
         if config.packet.cut == "skip" and layer.end > len(span.captured):
             raise RefusedError("malformed_cut")
         if config.packet.checksums == "verify" and has_wrong_checksum(layer, span.captured):
@@ -160,13 +164,14 @@ class Capture:
             raise RefusedError("fragment_orphan")
         return layer
 
-    def _inner(self, span: Span, ways: tuple[Reader, ...], time: int) -> Layer | None:
+    def _inner(self, span: Span, ways: tuple[Way, ...], time: int) -> Layer | None:
         """Return the layer inside, by the first way in which it can be read."""
-        for read in ways:
+        for way in ways:
             try:
-                layer = self._layer(span, read(span))
+                layer = self._layer(span, way.read(span, way.at))
             except RefusedError:
                 continue
+            layer.captured_bytes = min(span.end, len(span.captured)) - way.at
             if not layer.later_fragment or self._fragments.resolve(layer, time):
                 return layer
         return None

@@ -17,6 +17,7 @@ EXTENSIONS = {
 }
 WITH_PORTS = (TCP, UDP, SCTP, DCCP, UDP_LITE)
 TRANSPORT_BYTES = {UDP: 8, UDP_LITE: 8, SCTP: 12, ICMP: 8, ICMP6: 8}
+BYTES_MIN = TRANSPORT_BYTES | {TCP: 20, DCCP: 12}
 FIN, SYN, RST, PSH, ACK, URG = 1, 2, 4, 8, 16, 32
 
 
@@ -62,6 +63,7 @@ class Layer:
     sequence: int = 0  # Where the window is known, these two are.
     acknowledgment: int = 0
     fragment: Fragment | None = None
+    captured_bytes: int = 0  # Of what holds it, its own link layer included.
 
     @property
     def later_fragment(self) -> bool:
@@ -80,8 +82,13 @@ class Layer:
         return self.header_length + self.payload_length
 
 
-def layer_of(span: Span, network: Network, vlan_in_key: str = "outer") -> Layer:
-    """Return the IP packet at `network` in what `span` holds; ports of later fragments stay 0."""
+def layer_of(
+    span: Span, network: Network, vlan_in_key: str = "outer", lenient: bool = False
+) -> Layer:
+    """Return the IP packet at `network` in what `span` holds; ports of later fragments stay 0.
+
+    `lenient`: transport headers may be too short.
+    """
     version, at, tags = network
     vlan = vlan_of(tags, vlan_in_key)
     said = span.number(at, 1) >> 4
@@ -92,7 +99,7 @@ def layer_of(span: Span, network: Network, vlan_in_key: str = "outer") -> Layer:
     _extensions(packet, layer)
     ip_bytes = layer.payload_at - at
     if not layer.later_fragment:
-        _transport(packet, layer)
+        _transport(packet, layer, lenient)
     headers = layer.payload_at - at
     if headers > HEADER_BYTES_MAX:
         raise RefusedError("malformed_length")
@@ -172,14 +179,16 @@ def _extensions(packet: Span, layer: Layer) -> None:
             raise RefusedError("malformed_length")
 
 
-def _transport(packet: Span, layer: Layer) -> None:
+def _transport(packet: Span, layer: Layer, lenient: bool) -> None:
     """Read ports, flags and window; the payload moves behind the transport header."""
     at, protocol = layer.payload_at, layer.protocol
+    if lenient and at + BYTES_MIN.get(protocol, 0) > layer.end:
+        return
     if protocol in WITH_PORTS:
         packet.need(at + 4)
         layer.source_port, layer.destination_port = unpack_from(">HH", packet.captured, at)
         if protocol == TCP:
-            layer.payload_at += _tcp(packet, layer, at)
+            layer.payload_at += _tcp(packet, layer, at, lenient)
         elif protocol == DCCP:
             layer.payload_at += _dccp_bytes(packet, at)
         else:
@@ -197,11 +206,13 @@ def _there(packet: Span, offset: int) -> bool:
     return offset <= packet.end and offset <= len(packet.captured)
 
 
-def _tcp(packet: Span, layer: Layer, at: int) -> int:
+def _tcp(packet: Span, layer: Layer, at: int, lenient: bool) -> int:
     """Take flags and window as far as they are there; return the header's size."""
     size = packet.captured[at + 12] >> 4 << 2 if _there(packet, at + 13) else 20
     if size < 20 or at + size > packet.end:
-        raise RefusedError("malformed_tcp_offset")
+        if not lenient:
+            raise RefusedError("malformed_tcp_offset")
+        size = 20
     if _there(packet, at + 14):
         layer.flags = packet.captured[at + 13]
     if _there(packet, at + 16):

@@ -30,6 +30,7 @@ def settle(layer: Layer, config: Config, wire: int, captured: int) -> None:
     if flow.length == "ip":
         return
     sizes = {"frame": wire, "captured": captured, "payload": layer.payload_length}
+    sizes["layer"] = layer.captured_bytes
     length = min(sizes[flow.length], PACKET_BYTES_MAX)
     layer.header_length = max(0, min(length - layer.payload_length, HEADER_BYTES_MAX))
     layer.payload_length = length - layer.header_length

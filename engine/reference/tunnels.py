@@ -6,6 +6,7 @@ carries can be read is another question.
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import NamedTuple
 
 from engine.reference.internet import UDP, Layer
 from engine.reference.links import (
@@ -20,7 +21,14 @@ from engine.reference.links import (
     wifi,
 )
 
-Reader = Callable[[Span], Network]
+
+class Way(NamedTuple):
+    """A way to read what a tunnel carries, which begins at `at`."""
+
+    at: int
+    read: Callable[[Span, int], Network]
+
+
 INSIDE_MAX = 4
 ETHERNET_TYPE, PPP_TYPE, ERSPAN, ERSPAN_3 = 0x6558, 0x880B, 0x88BE, 0x22EB
 IP_TYPES = (0x0800, 0x86DD)
@@ -36,7 +44,7 @@ VXLAN_PORT, GENEVE_PORT, GTPU_PORT, TEREDO_PORT, TZSP_PORT, CAPWAP_PORT = (
 TEREDO_PREFIX = b"\x20\x01\0\0"
 
 
-def tunnel_of(captured: bytes, layer: Layer, kinds: tuple[str, ...]) -> tuple[Reader, ...]:
+def tunnel_of(captured: bytes, layer: Layer, kinds: tuple[str, ...]) -> tuple[Way, ...]:
     """Return how to read what `layer` carries, the ways in order; () if it is no tunnel."""
     if layer.fragment is not None:
         return ()
@@ -49,12 +57,12 @@ def tunnel_of(captured: bytes, layer: Layer, kinds: tuple[str, ...]) -> tuple[Re
     return ()
 
 
-def _ipip(held: bytes, layer: Layer) -> Iterator[Reader]:
-    yield lambda span: Network(4, layer.payload_at)
+def _ipip(held: bytes, layer: Layer) -> Iterator[Way]:
+    yield Way(layer.payload_at, lambda span, at: Network(4, at))
 
 
-def _6in4(held: bytes, layer: Layer) -> Iterator[Reader]:
-    yield lambda span: Network(6, layer.payload_at)
+def _6in4(held: bytes, layer: Layer) -> Iterator[Way]:
+    yield Way(layer.payload_at, lambda span, at: Network(6, at))
 
 
 def _gre_header(held: bytes, layer: Layer) -> tuple[int, int, bool]:
@@ -69,19 +77,19 @@ def _gre_header(held: bytes, layer: Layer) -> tuple[int, int, bool]:
     return kind, at + size, bool(flags & 0x10)
 
 
-def _gre(held: bytes, layer: Layer) -> Iterator[Reader]:
+def _gre(held: bytes, layer: Layer) -> Iterator[Way]:
     kind, at, _ = _gre_header(held, layer)
     if kind in GRE_TYPES:
-        yield partial(_typed, kind=kind, at=at)
+        yield Way(at, partial(_typed, kind=kind))
 
 
-def _typed(span: Span, kind: int, at: int) -> Network:
+def _typed(span: Span, at: int, kind: int) -> Network:
     if kind == ETHERNET_TYPE:
         return ethernet(span, at)
     return ppp(span, at) if kind == PPP_TYPE else ethertype(span, kind, at)
 
 
-def _erspan(held: bytes, layer: Layer) -> Iterator[Reader]:
+def _erspan(held: bytes, layer: Layer) -> Iterator[Way]:
     kind, at, sequence = _gre_header(held, layer)
     if kind == ERSPAN:
         size = 8 if sequence else 0
@@ -90,26 +98,26 @@ def _erspan(held: bytes, layer: Layer) -> Iterator[Reader]:
     else:
         return
     if at + size <= len(held):
-        yield partial(ethernet, at=at + size)
+        yield Way(at + size, ethernet)
 
 
-def _vxlan(held: bytes, layer: Layer) -> Iterator[Reader]:
+def _vxlan(held: bytes, layer: Layer) -> Iterator[Way]:
     at = layer.payload_at
     if layer.destination_port == VXLAN_PORT and at + 8 <= len(held) and held[at] & 0x08:
-        yield partial(ethernet, at=at + 8)
+        yield Way(at + 8, ethernet)
 
 
-def _geneve(held: bytes, layer: Layer) -> Iterator[Reader]:
+def _geneve(held: bytes, layer: Layer) -> Iterator[Way]:
     at = layer.payload_at
     if layer.destination_port != GENEVE_PORT or at + 8 > len(held) or held[at] >> 6:
         return
     kind = int.from_bytes(held[at + 2 : at + 4], "big")
     inner = at + 8 + (held[at] & 0x3F) * 4
     if kind in (ETHERNET_TYPE, *IP_TYPES) and inner <= len(held):
-        yield partial(_typed, kind=kind, at=inner)
+        yield Way(inner, partial(_typed, kind=kind))
 
 
-def _gtpu(held: bytes, layer: Layer) -> Iterator[Reader]:
+def _gtpu(held: bytes, layer: Layer) -> Iterator[Way]:
     at = layer.payload_at
     if layer.destination_port != GTPU_PORT or at + 8 > len(held):
         return
@@ -126,10 +134,10 @@ def _gtpu(held: bytes, layer: Layer) -> Iterator[Reader]:
         if size == 0 or inner > len(held):
             return
         following = held[inner - 1]
-    yield partial(by_nibble, at=inner)
+    yield Way(inner, by_nibble)
 
 
-def _teredo(held: bytes, layer: Layer) -> Iterator[Reader]:
+def _teredo(held: bytes, layer: Layer) -> Iterator[Way]:
     at = layer.payload_at
     if TEREDO_PORT in (layer.source_port, layer.destination_port):
         if held[at : at + 2] == b"\0\x01" and at + 4 <= len(held):
@@ -139,10 +147,10 @@ def _teredo(held: bytes, layer: Layer) -> Iterator[Reader]:
     if at + 40 > len(held) or held[at] >> 4 != 6:
         return
     if TEREDO_PREFIX in (held[at + 8 : at + 12], held[at + 24 : at + 28]):
-        yield lambda span: Network(6, at)
+        yield Way(at, lambda span, at: Network(6, at))
 
 
-def _tzsp(held: bytes, layer: Layer) -> Iterator[Reader]:
+def _tzsp(held: bytes, layer: Layer) -> Iterator[Way]:
     at = layer.payload_at
     known = held[at : at + 4] in (b"\x01\0\0\x01", b"\x01\x01\0\x01")
     if layer.destination_port != TZSP_PORT or not known:
@@ -156,10 +164,10 @@ def _tzsp(held: bytes, layer: Layer) -> Iterator[Reader]:
         else:
             return
     if at < len(held):
-        yield partial(ethernet, at=at + 1)
+        yield Way(at + 1, ethernet)
 
 
-def _capwap(held: bytes, layer: Layer) -> Iterator[Reader]:
+def _capwap(held: bytes, layer: Layer) -> Iterator[Way]:
     at = layer.payload_at
     if CAPWAP_PORT not in (layer.source_port, layer.destination_port) or at + 8 > len(held):
         return
@@ -167,10 +175,10 @@ def _capwap(held: bytes, layer: Layer) -> Iterator[Reader]:
     if held[at] != 0 or held[at + 3] & 0x80 or inner < at + 8 or inner > len(held):
         return
     if held[at + 2] & 0x01:
-        yield partial(wifi, at=inner)
-        yield partial(wifi, at=inner, swapped=True)
+        yield Way(inner, wifi)
+        yield Way(inner, partial(wifi, swapped=True))
     else:
-        yield partial(ethernet, at=inner)
+        yield Way(inner, ethernet)
 
 
 # By protocol, in the order in which they are tried.

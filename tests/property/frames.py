@@ -4,7 +4,7 @@ Every field can be given a wrong value; what is not given is right.
 """
 
 from collections.abc import Callable
-from struct import pack
+from struct import pack, unpack
 
 from tests.property.dice import Dice
 
@@ -91,6 +91,32 @@ def sctp(ports: Ports, payload: bytes = b"") -> bytes:
 def dccp(ports: Ports, words: int, payload: bytes = b"") -> bytes:
     """Return a DCCP packet with this data offset."""
     return pack(">HHBBHI", *ports, words, 0, 0, 0) + bytes(max(0, words * 4 - 12)) + payload
+
+
+def checked(packet: bytes) -> bytes:
+    """Return an IP packet with right checksums, where its headers are plain."""
+    version6 = packet[0] >> 4 == 6
+    begin = 40 if version6 else (packet[0] & 15) * 4
+    if not version6:
+        packet = _summed(packet[:begin], b"", 10) + packet[begin:]
+    protocol = packet[6 if version6 else 9]
+    places = {TCP: 16, UDP: 6, ICMP6: 2} if version6 else {TCP: 16, UDP: 6, ICMP: 2}
+    if protocol not in places:
+        return packet
+    segment = packet[begin:]
+    addresses = packet[8:40] if version6 else packet[12:20]
+    pseudo = b"" if protocol == ICMP else addresses + pack(">II", len(segment), protocol)
+    return packet[:begin] + _summed(segment, pseudo, places[protocol])
+
+
+def _summed(octets: bytes, pseudo: bytes, at: int) -> bytes:
+    """Return octets with the checksum at `at` that makes the sum over them and `pseudo` right."""
+    if at + 2 > len(octets):
+        return octets
+    blank = octets[:at] + b"\0\0" + octets[at + 2 :]
+    content = pseudo + blank + bytes(len(pseudo + blank) % 2)
+    total = sum(unpack(f">{len(content) // 2}H", content))
+    return octets[:at] + pack(">H", -total % 0xFFFF) + octets[at + 2 :]
 
 
 def _type(packet: bytes) -> int:

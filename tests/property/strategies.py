@@ -33,11 +33,12 @@ LIMITS_NS = {
 
 COMPARISON_CHOICES = {
     "flow.initiator": ("first",),
-    "flow.length": ("frame", "captured", "payload"),
+    "flow.length": ("frame", "captured", "layer", "payload"),
     "flow.icmp": ("zero",),
     "flow.vlan_in_key": ("inner", "all", "off"),
     "packet.fragments": ("skip",),
     "packet.cut": ("skip",),
+    "packet.short_transport": ("zero",),
     "packet.checksums": ("verify",),
 }
 
@@ -56,7 +57,7 @@ def settings_of(dice: Dice) -> Settings:
         limit = dice.of(choices)
         chosen[name] = f"{limit} ns" if limit else "off"
     chosen["flow.tcp_end"] = not dice.one_in(6)
-    chosen["packet.decapsulate"] = dice.of(("outer", "inner", "all", "all"))
+    chosen["packet.decapsulate"] = dice.of(("outer", "inner", "all", "all", "udp"))
     if dice.one_in(4):
         chosen["packet.tunnels"] = [kind for kind in TUNNELS if dice.below(2)]
     if dice.one_in(2):

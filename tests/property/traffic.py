@@ -95,6 +95,8 @@ class Weaver:
     def send(self, packet: bytes, dice: Dice) -> None:
         """Put an IP packet on the link, sometimes cut, padded or damaged."""
         link_type = self._link_type
+        if dice.one_in(3):
+            packet = f.checked(packet)
         if not self.calm and dice.one_in(16):
             link_type = dice.of(tuple(f.LINKS))
         frame = f.LINKS[link_type](packet, dice)

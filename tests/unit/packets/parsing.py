@@ -18,7 +18,7 @@ from engine.packets.tunnels import KIND_BITS
 
 DEFAULTS = Config()
 LINES_AT = layers.PARSER.words
-MODES = ("outer", "inner", "all")
+MODES = ("outer", "inner", "all", "udp")
 
 
 class Layer(NamedTuple):

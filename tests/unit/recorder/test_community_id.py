@@ -5,6 +5,7 @@ twin on drawn tuples. That tuples of real packets are right is shown where captu
 """
 
 import base64
+import dataclasses
 import hashlib
 import ipaddress
 import json
@@ -15,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numba import njit
 
+from engine.config import with_settings
 from engine.memory.pointers import pointer
 from engine.recorder.community_id import (
     COMMUNITY_ID_BYTES,
@@ -23,6 +25,9 @@ from engine.recorder.community_id import (
     plain_community_id,
     put_community_id,
 )
+from engine.recorder.people import people_fields
+from engine.recorder.template import Renderer
+from tests.unit.recorder.rows import plan_of, row_words, simple
 
 # ICMP types that have a counterpart; the others are one-way.
 PAIRED = {
@@ -113,3 +118,18 @@ def test_every_zeek_line_has_its_identifier(test_data):
         digest = hashlib.sha1(hashed, usedforsecurity=False).digest()
         assert base64.b64encode(digest).decode() == expected[2:]
         assert plain_community_id(rest[0], *ends, 0, one_way=True) == expected
+
+
+def test_outputs_take_the_seed_of_the_configuration():
+    record, plan, expected = simple(), plan_of(), []
+    ends = [
+        (str(ipaddress.ip_address(record[side])), record[f"{side}_port"])
+        for side in ("initiator", "responder")
+    ]
+    for seed in (0, 1, 65_535):
+        config = with_settings(plan.config, {"recorder.community_id_seed": seed})
+        named = people_fields(dataclasses.replace(plan, config=config))
+        lines = Renderer("<community_id>", named, 1).render(row_words([record]))
+        expected.append(plain_community_id(record["protocol"], *ends, seed))
+        assert bytes(lines.content).decode() == expected[-1]
+    assert len(set(expected)) == 3
