@@ -8,7 +8,7 @@ import numpy as np
 
 from engine.config import PANE_NS
 from engine.features.services import SERVICES
-from engine.layouts import MARKS, PACKET
+from engine.layouts import MARKS, PACKET, ROW
 from engine.layouts.records import (
     CLASS_DELTA,
     CONNECTION_STATES,
@@ -24,9 +24,14 @@ from engine.layouts.records import (
     RECORD_EVENT,
 )
 from engine.reference import events as twin
+from engine.reference.digest import validity, vector_bytes
 
 # Features with a logarithm may differ by one float32 unit (SEMANTICS.rst, Numbers).
 LOGARITHMS = (13, 82)
+HOST_LOGARITHMS = (
+    *(13, 84, 86, 87, 89, 90, 91, 92, 94, 97, 100),
+    *(106, 108, 114, 119, 121, 122, 132),
+)
 assert (twin.FINAL_RANK, twin.FACT_RANK, twin.EARLY_RANK) == (RANK_FINAL, RANK_FACT, RANK_EARLY)
 assert twin.MARKS == MARKS
 _INCREASE = (
@@ -310,3 +315,33 @@ def assert_same_events(engine: list[dict], reference: list[twin.Event]) -> None:
 
 
 assert PACKET.size_bytes == 64
+
+
+def assert_same_rows(rows: Sequence[np.ndarray], records: Sequence[twin.Record]) -> None:
+    """Assert that rows of the classifier have the twin's 142 features and validity bits."""
+    assert len(rows) == len(records), f"{len(rows)} rows, the twin has {len(records)} records"
+    if not rows:
+        return
+    words = np.stack(rows)
+    at, count = ROW.index("vector_0"), 142
+    engine = words[:, at:].copy().view(np.float32)[:, :count]
+    reference = np.frombuffer(b"".join(map(vector_bytes, records)), np.float32).reshape(-1, count)
+    left, right = engine.view(np.int32).astype(np.int64), reference.view(np.int32).astype(np.int64)
+    allowed = np.zeros(count, np.int64)
+    allowed[list(HOST_LOGARITHMS)] = 1
+    for number, feature in np.argwhere(abs(left - right) > allowed):
+        found, wanted = engine[number, feature], reference[number, feature]
+        raise AssertionError(
+            f"feature {feature}: engine {found!r}, twin {wanted!r} of {_named(records[number])}"
+        )
+    bits = words[:, ROW.index("valid") : ROW.index("valid") + 3]
+    for number, record in enumerate(records):
+        found = sum(_unsigned(word) << 64 * place for place, word in enumerate(bits[number]))
+        differ = found ^ validity(record)
+        if differ:
+            names = [feature for feature in range(count) if differ >> feature & 1]
+            raise AssertionError(f"valid: features {names} differ of {_named(record)}")
+
+
+def _named(record: twin.Record) -> str:
+    return f"record {record.first}, {record.sequence} at {record.time}, {record.key}"

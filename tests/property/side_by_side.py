@@ -1,7 +1,8 @@
 """A drawn run, or real captures, through engine and twin; whatever differs is an error.
 
-The engine's stages are stepped in turn in this process (engine.offline). How it is run (`Way`) must
-change nothing: workers, rings, hash key, whether facts are made.
+The engine's stages are stepped in turn in this process (engine.offline): the events of the workers
+and the rows of the classifier, with their 142 features, are compared. How it is run (`Way`) must
+change nothing: workers, rings, hash key; without facts there are events alone.
 """
 
 import random
@@ -10,12 +11,23 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from engine.config import with_settings
+import numpy as np
+
+from engine.classifier.main import Classifier
+from engine.config import Config, with_settings
 from engine.errors import CaptureError
-from engine.offline import Pipeline, events_of
+from engine.events import CLASSIFIER
+from engine.hosts.space import private_words
+from engine.layouts import ROW
+from engine.layouts.records import EVENT_SLOT_WORDS, RECORD, RECORD_SLOTS
+from engine.offline import Pipeline, PrivateLine, events_of
 from engine.reference import Run, Settings, run_bytes
 from engine.reference.events import Fact
-from tests.property.compare import assert_same_events, merged
+from engine.rings import spsc
+from engine.rings.plan import RunPlan
+from engine.rings.private import PrivateRing
+from engine.rings.waiting import FINISHED
+from tests.property.compare import assert_same_events, assert_same_rows, merged
 from tests.property.strategies import RunInput, random_run
 
 FLOWS_MAX = 4096  # More than any drawn run has live; so nothing is evicted.
@@ -23,6 +35,11 @@ _NOT_COMPARED = (  # Of the engine: how it went about it. Of both: what there is
     *("published", "control", "waits", "dropped_ring", "dropped_arena"),
     *("deadlines_moved", "evicted_row", "evicted_cold", "finals_evicted"),
 )
+_HOST_COUNTERS = (
+    *("hosts_made", "hosts_forgotten", "host_refused", "pairs_forgotten", "pairs_refused"),
+    *("starts_left_out", "host_rows", "host_rows_joined", "host_rows_none", "host_rows_gone"),
+)
+ROWS_HELD = 2048  # Of the row ring: more than the classifier makes in a step.
 
 
 class Way(NamedTuple):
@@ -81,7 +98,12 @@ def assert_same_run(paths: Sequence[str], twin: Run, settings: Settings, way: Wa
     task = {"hash_key": way.hash_key, "separate": settings.separate, "facts": way.facts}
     config = engine_config(settings, way)
     try:
-        events, pipeline = events_of(paths, config, workers=way.workers, **task)
+        if way.facts:
+            whole = WholeLine(paths, config, way.workers, **task)
+            whole.run()
+            events, pipeline = whole.events, whole.pipeline
+        else:
+            events, pipeline = events_of(paths, config, workers=way.workers, **task)
     except CaptureError as error:
         assert "no source can be read" in str(error)
         assert twin.counters["read"] == 0
@@ -89,7 +111,64 @@ def assert_same_run(paths: Sequence[str], twin: Run, settings: Settings, way: Wa
     wanted = [event for event in twin.events if way.facts or not isinstance(event, Fact)]
     assert_same_events(merged(events, settings.separate), wanted)
     _assert_same_counters(pipeline, twin, way)
+    if way.facts:
+        assert_same_rows(whole.rows, twin.records)
+        for name in _HOST_COUNTERS:
+            count = whole.counters[name]
+            assert count == twin.counters[name], f"{name}: {count}, twin {twin.counters[name]}"
     return twin
+
+
+class WholeLine:
+    """Capture, workers and classifier, stepped in turn; every event and every row is kept."""
+
+    def __init__(self, paths: Sequence[str], config: Config, workers: int, **task) -> None:
+        self.pipeline = Pipeline(paths, config, workers, **task)
+        self.events: list[list[np.ndarray]] = [[] for _ in range(workers)]
+        self.rows: list[np.ndarray] = []
+        self._seen = [0] * workers  # Slots of each event ring that are copied.
+        self._line = PrivateLine([counter.name for counter in CLASSIFIER])
+        self._ring = PrivateRing(ROWS_HELD, ROW.size_bytes)
+        hash_key = task["hash_key"]
+        outputs = {"score": False, "digest": False, "rows": "all"}
+        plan = RunPlan(
+            *("private", config, tuple(paths), hash_key, workers, task["separate"]), **outputs
+        )
+        hosts = private_words(config.host, config.flow.max_flows, hash_key)
+        self._classifier = Classifier(plan, self._line, self.pipeline.events, self._ring, hosts)
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """Return the counters of the classifier."""
+        return self._line.values()
+
+    def run(self) -> None:
+        """Run to the end."""
+        while self.pipeline.step(self._copy):
+            self._classify()
+        while self._classify() != FINISHED:
+            pass
+
+    def _copy(self, number: int, ring: PrivateRing) -> None:
+        """Copy the events that a worker has published since the last time."""
+        at = self._seen[number]
+        while at < int(ring.header[spsc.TAIL]):
+            is_record = int(ring.slots[at % ring.capacity, 0]) & 15 == RECORD
+            slots = RECORD_SLOTS if is_record else 1
+            words = ring.slots[(at + np.arange(slots)) % ring.capacity]
+            self.events[number].append(words.reshape(slots * EVENT_SLOT_WORDS).copy())
+            at += slots
+        self._seen[number] = at
+
+    def _classify(self) -> int:
+        """Let the classifier take a step; keep the rows that it made."""
+        found = self._classifier.step()
+        first, count = spsc.peek(self._ring.header)
+        for at in range(first, first + count):
+            self.rows.append(self._ring.slots[at % self._ring.capacity].copy())
+        if count:
+            spsc.release(self._ring.header, first + count)
+        return found
 
 
 def _assert_same_counters(pipeline: Pipeline, twin: Run, way: Way) -> None:

@@ -1,4 +1,4 @@
-"""Goal: on real captures a worker's events are the twin's: every field, feature and validity bit.
+"""Goal: on real captures events and rows are the twin's: every field, all 142 features, validity.
 
 Method: captures of many laboratories and years, of other tools' tests, and crafted ones, where the
 machine has them: each alone, and some merged, under settings and ways to run the engine that are
