@@ -46,8 +46,7 @@ def _panel(title: str, nodes: list[Node], links: list[Link], sums: list[str], *m
         "figure",
         element("figcaption", title),
         diagram(nodes, links, title),
-        *(element("p", text, class_="sum") for text in sums),
-        *more,
+        element("div", *(element("p", text, class_="sum") for text in sums), *more),
         class_="card",
     )
 

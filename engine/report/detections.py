@@ -75,11 +75,8 @@ def detections(
 
 
 def _kind(kind: Kind, ranges: dict[str, Range], number: int, card: Card | None) -> Markup:
-    ends = {end: kind.ends[end] for end in _OTHER}
-    counts = [
-        f"{numbers.counted(len(tally), end)}" + ("" if tally.complete else " and more")
-        for end, tally in ends.items()
-    ]
+    ends = [(end, kind.ends[end]) for end in _OTHER]
+    counts = [f"{tally.names_text} {end}{'s' * (len(tally) != 1)}" for end, tally in ends]
     shown = kind.shown_end()
     groups = kind.groups(GROUPS_SHOWN)
     examples = [
@@ -144,16 +141,10 @@ def _groups(kind: Kind, end: str, groups: list[Group]) -> Markup:
         )
         for group in groups
     ]
-    more = len(known) - len(groups)
     rest = kind.count - sum(group.count for group in groups)
     note = (
-        element(
-            "p",
-            f"and {numbers.count(more)} more of these{'' if known.complete else ' at least'}, "
-            f"with {numbers.counted(rest, 'alert')}",
-            class_="note",
-        )
-        if more
+        element("p", f"and others, with {numbers.counted(rest, 'alert')}", class_="note")
+        if len(known) > len(groups)
         else ""
     )
     heads = (end, "#alerts", "", f"with most score: {_OTHER[end]}")

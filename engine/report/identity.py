@@ -6,8 +6,8 @@ from engine.recorder.run_json import HIDDEN, Damage, RunRecord
 from engine.report import numbers
 from engine.report.markup import Markup, element, joined, table
 
-PLACES_SHOWN = 50  # Damages, clock steps, sources.
-STRANGERS_SHOWN = 12
+PLACES_SHOWN = 24  # Damages, clock steps, sources.
+STRANGERS_SHOWN, SOURCES_OPEN = 12, 4
 _NO_CAPTURE = "no_capture"  # SEMANTICS.rst, "Capture files".
 # What a limit of the engine or a fault of the input cost, and what to do about it.
 LIMITS = (
@@ -147,7 +147,7 @@ def identity(record: RunRecord) -> Markup:
             _card("Model", _model_rows(record)),
             _card("Settings that are not the default", _settings(record)),
             _card("Processes", _processes(record)),
-            class_="tables",
+            class_="flowing",
         ),
         _sources(record),
         id="run",
@@ -229,10 +229,14 @@ def _sources(record: RunRecord) -> Markup:
             "-" if source.bytes is None else numbers.size(source.bytes),
             element("code", source.sha256 or "-", class_="hash"),
         )
-        for source in record.sources[:PLACES_SHOWN]
+        for source in sorted(record.sources, key=lambda one: -(one.packets or 0))[:PLACES_SHOWN]
     ]
-    return _titled(
-        numbers.counted(len(record.sources), "source"),
+    title = numbers.counted(len(record.sources), "source")
+    inner = (
         table(("source", "#packets", "#size", "sha256"), rows),
         _left_out(len(rows), len(record.sources)),
     )
+    if len(rows) <= SOURCES_OPEN:
+        return _titled(title, *inner)
+    folded = element("details", element("summary", title), *inner)
+    return element("div", folded, class_="card folded")

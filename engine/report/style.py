@@ -64,7 +64,7 @@ td small { display: block; color: var(--soft); line-height: 1.35; }
 .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 td code { white-space: nowrap; } td code.hash { white-space: normal; font-size: 12px; }
 .alarmed { color: var(--bad); font-weight: 600; }
-.bar { display: inline-block; width: 90px; height: 9px; border-radius: 2px;
+.bar { display: inline-block; width: 72px; height: 9px; border-radius: 2px;
   background: var(--line); vertical-align: middle; }
 .bar span { display: block; height: 100%; border-radius: 2px; background: var(--accent); }
 .bar.against span { background: var(--dim); }
@@ -75,6 +75,7 @@ td code { white-space: nowrap; } td code.hash { white-space: normal; font-size: 
 .chip { display: inline-block; border: 1px solid var(--line); border-radius: 12px;
   padding: 0 9px; margin: 2px 6px 2px 0; color: var(--ink); }
 details { border-top: 1px solid var(--line); padding: 8px 0 2px; margin-top: 8px; }
+.folded details { border: 0; padding: 0; margin: 0; }
 summary { cursor: pointer; overflow-wrap: anywhere; }
 .features td { vertical-align: middle; }
 .features td:nth-child(1) { width: 44%; } .features td:nth-child(1) code { white-space: normal; }
@@ -97,7 +98,9 @@ summary { cursor: pointer; overflow-wrap: anywhere; }
 .key { display: inline-flex; align-items: center; gap: 6px; margin-right: 16px; }
 .panels { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 0 16px; }
 .panels figure { margin: 0 0 16px; }
-.panels figure:first-child { grid-row: span 2; }
+.panels figure:first-child { grid-column: 1 / -1; display: grid; gap: 0 28px;
+  grid-template-columns: minmax(0, 1fr) minmax(0, 1fr); align-content: start; }
+.panels figure:first-child figcaption { grid-column: 1 / -1; }
 figcaption { font-weight: 600; margin-bottom: 8px; }
 .diagram { display: block; width: 100%; max-width: 620px; height: auto; }
 .diagram text { font-size: 13px; fill: var(--ink); paint-order: stroke; stroke: var(--card);
@@ -111,8 +114,10 @@ figcaption { font-weight: 600; margin-bottom: 8px; }
 .sum { margin: 8px 0 0; font-size: 13px; color: var(--soft); font-variant-numeric: tabular-nums; }
 .findings { padding-left: 20px; font-size: 13.5px; } .findings b { color: var(--good); }
 .findings .wrong b { color: var(--bad); } .findings .open b { color: var(--soft); }
-.tables { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 0 16px;
+.tables { display: grid; grid-template-columns: minmax(0, 6fr) minmax(0, 5fr); gap: 0 16px;
   align-items: start; }
+.flowing { columns: 2; column-gap: 16px; margin-bottom: 16px; }
+.flowing .card { break-inside: avoid; }
 dl { display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: 3px 16px; margin: 0;
   font-size: 13.5px; }
 dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }
@@ -125,7 +130,8 @@ dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }
 .tone6 { fill: var(--tone6) !important; background: var(--tone6); }
 .tone7 { fill: var(--tone7) !important; background: var(--tone7); }
 @media (max-width: 900px) {
-  .panels, .tables { grid-template-columns: minmax(0, 1fr); }
+  .panels, .tables, .panels figure:first-child { grid-template-columns: minmax(0, 1fr); }
+  .flowing { columns: 1; }
   .tiles { grid-template-columns: repeat(2, minmax(0, 1fr)); }
 }
 @media (max-width: 600px) {

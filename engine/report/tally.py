@@ -31,6 +31,11 @@ class Tally:
     def __getitem__(self, name: Hashable) -> list[int]:
         return self._sums.get(name, [0] * self._columns)
 
+    @property
+    def names_text(self) -> str:
+        """Return how many names came: exactly, or more than what."""
+        return f"{len(self):,}" if self.complete else f"more than {self._kept_max:,}"
+
     def add(self, name: Hashable, *amounts: int) -> None:
         """Add to a name's sums."""
         sums = self._sums.get(name)

@@ -1,7 +1,7 @@
 """The sections on traffic: over time, by host, by service."""
 
 from engine.report import numbers
-from engine.report.alerts import Alerts
+from engine.report.alerts import ENDS, Alerts
 from engine.report.charts import axis, bar, chart, legend
 from engine.report.flows import (
     BEGUN,
@@ -114,7 +114,6 @@ def hosts(flows: Flows, alerts: Alerts) -> Markup:
 
 
 def _hosts(flows: Flows, alerts: Alerts) -> Markup:
-    least = "" if flows.hosts.complete else "at least "
     largest = flows.hosts.largest(HOSTS_SHOWN)
     most = max(sums[SENT] + sums[RECEIVED] for _, sums in largest)
     rows = []
@@ -122,28 +121,24 @@ def _hosts(flows: Flows, alerts: Alerts) -> Markup:
         rows.append(
             (
                 element("code", address),
+                *_alerted(str(address), alerts),
                 numbers.size(sums[SENT]),
                 numbers.size(sums[RECEIVED]),
                 bar(sums[SENT] + sums[RECEIVED], most),
                 numbers.count(sums[BEGUN]),
                 numbers.count(sums[TAKEN]),
-                _alerted(str(address), alerts),
             )
         )
-    heads = ("host", "#sent", "#received", "", "#flows begun", "#taken", "#alerts")
-    title = f"Hosts with most bytes, of {least}{numbers.count(len(flows.hosts))}"
+    heads = ("host", "#alerts from", "#to", "#sent", "#received", "", "#begun", "#taken")
+    title = f"Hosts with most bytes, of {flows.hosts.names_text}; flows begun and taken"
     return _titled(title, table(heads, rows))
 
 
-def _alerted(address: str, alerts: Alerts) -> Markup | str:
-    begun, met = (
-        sum(kind.ends[end][address][0] for kind in alerts.kinds.values())
-        for end in ("initiator", "responder")
-    )
-    if not begun and not met:
-        return "-"
-    words = f"{begun:,} as initiator, {met:,} as responder"
-    return element("span", numbers.count(begun + met), title=words, class_="alarmed")
+def _alerted(address: str, alerts: Alerts) -> tuple[Markup | str, str]:
+    """Return in how many alerts a host is the initiator, and in how many the responder."""
+    begun, met = (sum(kind.ends[end][address][0] for kind in alerts.kinds.values()) for end in ENDS)
+    raised = element("span", numbers.count(begun), class_="alarmed") if begun else "-"
+    return raised, numbers.count(met) if met else "-"
 
 
 def _services(flows: Flows) -> Markup:
@@ -158,8 +153,7 @@ def _services(flows: Flows) -> Markup:
         )
         for (protocol, port, name), sums in flows.services.largest(SERVICES_SHOWN)
     ]
-    least = "" if flows.services.complete else "at least "
-    title = f"Services with most bytes, of {least}{numbers.count(len(flows.services))}"
+    title = f"Services with most bytes, of {flows.services.names_text}"
     return _titled(title, table(("port", "class", "#flows", "#packets", "#bytes", ""), rows))
 
 
