@@ -21,8 +21,9 @@ from engine.features.catalogue import NAMES
 from engine.recorder.escape import shown_text, whole_text
 from engine.recorder.evidence import TWICE_TOLD, RunDigest, Sums
 from engine.recorder.files import PARTIAL
-from engine.recorder.outputs import EVE, FORMATS
+from engine.recorder.outputs import EVE, FILES, FOREIGN
 from engine.recorder.read_back import BrokenOutputError, eve_lines, read_blocks
+from engine.recorder.read_foreign import NOT_TOLD, claims_of
 from engine.recorder.run_json import RUN_JSON, SCHEMA, RunRecord
 from engine.rings.statistics import Statistics, stage_of
 
@@ -300,7 +301,7 @@ def _check_outputs(folder: Path, record: RunRecord) -> Iterator[Finding]:
         else:
             yield Finding(PROVED, f"{output.name}: {output.bytes:,} bytes as they were written")
     written = {output.name for output in record.outputs}
-    wanted = {FORMATS[name] for name in record.flow_formats} | {EVE}
+    wanted = {FILES[name] for name in record.flow_formats} | {EVE}
     for name in sorted(wanted - written):
         yield Finding(WRONG, f"{name}: the run does not say that it wrote it")
     for path in sorted(folder.glob("*" + PARTIAL)):
@@ -334,9 +335,21 @@ def _check_flows(folder: Path, record: RunRecord) -> Iterator[Finding]:
         yield Finding(OPEN, f"{text} rest on the counters")
         return
     for name in record.flow_formats:
-        path = folder / FORMATS[name]
-        if path.is_file():
+        path = folder / FILES[name]
+        if path.is_file() and name in FOREIGN:
+            yield from _check_foreign_file(path, record)
+        elif path.is_file():
             yield from _check_flow_file(path, record)
+
+
+def _check_foreign_file(path: Path, record: RunRecord) -> Iterator[Finding]:
+    try:
+        for claim in claims_of(path, record.counters):
+            yield _compare(*claim)
+    except BrokenOutputError as error:
+        yield Finding(WRONG, str(error))
+        return
+    yield Finding(OPEN, f"{path.name}: {NOT_TOLD}")
 
 
 def _check_flow_file(path: Path, record: RunRecord) -> Iterator[Finding]:

@@ -17,7 +17,7 @@ from engine.errors import ConfigError
 from engine.features.catalogue import NAMES
 from engine.recorder.escape import shown_text, whole_text
 from engine.recorder.evidence import ORDER, SOURCE_BITS
-from engine.recorder.outputs import EVE
+from engine.recorder.outputs import EVE, FOREIGN
 from engine.recorder.read_back import KEPT, Block, flow_files, read_blocks
 from engine.recorder.run_json import RUN_JSON, RunRecord
 
@@ -108,6 +108,12 @@ def _flow_file(folder: str) -> Path:
     for file in flow_files(path):
         if file.name != EVE or any(len(block) for block in read_blocks(file, features=())):
             return file
+    others = [name for name in FOREIGN.values() if (path / name).exists()]
+    if others:
+        raise ConfigError(
+            f"{whole_text(folder)} has flow records in other programs' columns alone "
+            f"({', '.join(others)}), which do not tell the run's order: run with --flows csv"
+        )
     raise ConfigError(f"{whole_text(folder)} has no flow records: run with --flows")
 
 

@@ -38,6 +38,7 @@ PROFILES: dict[str, dict[str, object]] = {
     },
     # Zeek: a connection for each layer of a tunnel, ports of TCP and UDP alone.
     "zeek": {
+        "flow.history": "true",
         "flow.idle_timeout": "60 s",
         "flow.idle_timeout_tcp": "300 s",
         "flow.active_timeout": "off",

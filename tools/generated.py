@@ -7,11 +7,20 @@ from pathlib import Path
 from engine.features import catalogue
 from engine.layouts import pages
 
+
+def schemas_page() -> str:
+    """Return SCHEMAS.rst."""
+    from engine.recorder import flows_cicflowmeter, flows_nfstream, schemas
+
+    return schemas.rst({"cicflowmeter": flows_cicflowmeter.CELLS, "nfstream": flows_nfstream.CELLS})
+
+
 # Path under the root -> what makes its text.
 GENERATED: dict[str, Callable[[], str]] = {
     "bpf/packet.h": pages.packet_header,
     "engine/LAYOUTS.rst": pages.rst,
     "engine/features/CATALOGUE.rst": catalogue.rst,
+    "engine/recorder/SCHEMAS.rst": schemas_page,
 }
 
 

@@ -7,7 +7,7 @@ import click
 from engine.cli.options import config_option, json_option, load_config, profile_option, set_option
 from engine.errors import ConfigError
 
-FLOW_FORMATS = ("csv", "jsonl", "parquet")
+FLOW_FORMATS = ("csv", "jsonl", "parquet", "zeek", "zeek-json", "cicflowmeter", "nfstream")
 
 
 EPILOG = """
@@ -19,8 +19,9 @@ Examples:
 
 \b
 Without -w alerts go to standard output, a line each. With it: eve.json (alerts,
-and flows with --flows jsonl), flows.csv, flows.parquet, and always run.json,
-from which `engine check DIR` proves that every packet is accounted for.
+and flows with --flows jsonl), flows.csv, flows.parquet, conn.log or conn.json
+(zeek), cicflowmeter.csv, nfstream.csv, and always run.json, from which
+`engine check DIR` proves that every packet is accounted for.
 
 \b
 INT, TERM: stop reading, write every flow, exit 0. A second INT: leave at once.

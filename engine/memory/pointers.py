@@ -177,6 +177,21 @@ swap_u32 = _swapper(4)
 swap_u64 = _swapper(8)
 
 
+def _float32_bits_twin(value):
+    """Return the bits of a float64 rounded to float32."""
+    return np.int64(np.float32(value).view(np.uint32))
+
+
+@twinned(_float32_bits_twin)
+def float32_bits(typingctx, value):
+    """Define the conversion."""
+
+    def codegen(context, builder, signature, args):
+        return builder.zext(builder.bitcast(builder.fptrunc(args[0], F32), I32), I64)
+
+    return types.int64(types.float64), codegen
+
+
 def _microsecond_bits_twin(ns):
     """Return the bits of float32(ns / 1000): rounding keeps order, so do minima and maxima."""
     return np.int64(np.float32(np.float64(int(ns)) / 1000.0).view(np.uint32))

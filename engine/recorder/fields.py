@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from engine.features.catalogue import NAMES, index
 from engine.features.services import TCP_PROTOCOL
-from engine.layouts import ENDED, ROW, TOP_FEATURES
+from engine.layouts import ENDED, HISTORY_LETTERS, HISTORY_WORDS, ROW, TOP_FEATURES
 from engine.recorder import columns, instructions
 from engine.recorder.columns import COLUMNS, Column
 from engine.recorder.community_id import COMMUNITY_ID_BYTES
@@ -15,6 +15,8 @@ from engine.recorder.shortest import FLOAT_BYTES_MAX
 from engine.recorder.template import Field
 from engine.recorder.text import (
     ADDRESS_BYTES_MAX,
+    CLOCK_TIME,
+    DECIMAL_BYTES_MAX,
     EVE_TIME,
     INT_BYTES_MAX,
     ISO_TIME,
@@ -26,6 +28,13 @@ from engine.recorder.text import (
 Encoder = Callable[[str], bytes]
 WHOLE = -1  # Mask of a whole word.
 TCP_FLAGS = ("syn", "fin", "rst", "psh", "ack", "urg", "ece", "cwr")
+MICROSECOND_NS, MILLISECOND_NS = 1000, 10**6
+# The letter of each number in a row's history: the initiator's, then the responder's.
+LETTER_TEXTS = tuple(
+    letter.encode()
+    for letters in (HISTORY_LETTERS, HISTORY_LETTERS.lower())
+    for letter in ("", *letters, *[""] * (15 - len(HISTORY_LETTERS)))
+)
 UNKNOWN = "unknown"  # A number that has no text.
 
 # IANA protocol numbers by the names that Suricata uses; what is not here is three digits there too.
@@ -150,7 +159,40 @@ def _derived(seed: int) -> dict[str, Field]:
         "eve.start": _time(EVE_TIME, *start),
         "eve.end": _time(EVE_TIME, *end),
         "people.time": _time(PEOPLE_TIME, *record_time),
+    } | _of_others()
+
+
+def _of_others() -> dict[str, Field]:
+    """Return what only the schemas of other programs show."""
+    at = ROW.index
+    shown = {
+        "clock.start": _time(CLOCK_TIME, *("start_ns",) * 3),
+        "seconds.start": Field(instructions.DECIMAL, (at("start_ns"),), DECIMAL_BYTES_MAX),
+        "seconds.lasting": Field(instructions.DECIMAL, (at("lasting_ns"),), DECIMAL_BYTES_MAX),
+        "us.duration": _span("last_ns", "first_ns", MICROSECOND_NS),
+        "ms.start": _span("start_ns", None, MILLISECOND_NS),
+        "ms.end": _span("end_ns", None, MILLISECOND_NS),
+        "ms.duration": _span("end_ns", "start_ns", MILLISECOND_NS),
+        "packets": _sum("fwd_packets", "bwd_packets"),
+        "bytes": _sum("fwd_total_bytes", "bwd_total_bytes"),
+        "fwd_stream": Field(instructions.INT, (at("fwd_stream"), 0, WHOLE, 0, 1), INT_BYTES_MAX),
+        "bwd_stream": Field(instructions.INT, (at("bwd_stream"), 0, WHOLE, 0, 1), INT_BYTES_MAX),
+        "letters": Field(instructions.HISTORY, (), 12 * HISTORY_WORDS, LETTER_TEXTS),
     }
+    for number, name in enumerate(NAMES):
+        place = (columns.VECTOR_AT + (number >> 1), 32 * (number & 1))
+        shown[f"feature.{name}"] = Field(instructions.FLOAT, (*place, 0), FLOAT_BYTES_MAX)
+        shown[f"thousandth.{name}"] = Field(instructions.SCALED, (*place, 1000), FLOAT_BYTES_MAX)
+    return shown
+
+
+def _span(end: str, start: str | None, unit_ns: int) -> Field:
+    begin = -1 if start is None else ROW.index(start)
+    return Field(instructions.SPAN, (ROW.index(end), begin, unit_ns), INT_BYTES_MAX)
+
+
+def _sum(one: str, other: str) -> Field:
+    return Field(instructions.SUM, (ROW.index(one), ROW.index(other)), INT_BYTES_MAX)
 
 
 def conditions() -> dict[str, Field]:
@@ -168,6 +210,9 @@ def conditions() -> dict[str, Field]:
         "is.version6": _condition("key", "version6"),
         "is.one_way": _condition("key", "mark"),
         "is.answered": _condition("bwd_packets"),
+        "is.lasting": _condition("lasting_ns"),
+        "is.told": _condition("history_0", "state"),
+        "is.lettered": _condition("history_0", "letters"),
         "is.ported": _class_condition(instructions.PORTED),
         "is.icmp": _class_condition(instructions.ICMP),
     }

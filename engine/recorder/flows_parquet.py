@@ -1,7 +1,9 @@
 """Flow records as Parquet: the columns of columns.py, typed.
 
 Features are float32, null where they are not valid; times are whole nanoseconds; texts that repeat
-are dictionaries. pyarrow is the extra [lake]; it is imported only when Parquet is asked for.
+are dictionaries. Metadata of the columns: "ipfix", the information element that means the same
+(ipfix.py), and of features unit, definition and when they are valid. pyarrow is the extra [lake];
+it is imported only when Parquet is asked for.
 """
 
 import contextlib
@@ -11,7 +13,8 @@ import numpy as np
 
 from engine import FINGERPRINT, __version__
 from engine.errors import ConfigError, OutputError
-from engine.features.catalogue import digest
+from engine.features.catalogue import FEATURES as FEATURE_ROWS
+from engine.features.catalogue import NAMES, digest
 from engine.layouts import FEATURES, ROW, VALID_WORDS
 from engine.recorder import columns
 from engine.recorder.columns import COLUMNS, HEADER, VALID_AT, VECTOR_AT, Column
@@ -19,11 +22,14 @@ from engine.recorder.escape import cell_text
 from engine.recorder.fields import UNKNOWN, fields, people_text
 from engine.recorder.files import OutputFile
 from engine.recorder.held import Held
+from engine.recorder.ipfix import INFORMATION_ELEMENTS
 from engine.recorder.render import flow_ids
 from engine.recorder.template import Renderer
 from engine.rings.plan import RunPlan
 
 GROUP_ROWS = 16_384
+SCHEMA_VERSION = "1"  # Of columns and metadata; another number where a reader must know of it.
+_FEATURES = {name: at for at, name in enumerate(NAMES)}
 COMPRESSION = "zstd"
 FLOW_ID = "flow_id"
 _SCORED = ROW.index("verdict"), ROW.shift("verdict", "scored")
@@ -59,6 +65,16 @@ def vectors(rows: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(np.ascontiguousarray(words).view(np.float32).T)
 
 
+def field_metadata(name: str) -> dict[str, str]:
+    """Return what the file says of a column: its IPFIX element; of a feature what it is."""
+    said = {"ipfix": INFORMATION_ELEMENTS[name]} if name in INFORMATION_ELEMENTS else {}
+    if name in _FEATURES:
+        feature = FEATURE_ROWS[_FEATURES[name]]
+        said |= {"unit": feature.unit, "definition": feature.definition}
+        said |= {"valid_when": feature.valid_when}
+    return said
+
+
 class Tables:
     """Turns rows into Arrow tables."""
 
@@ -77,8 +93,10 @@ class Tables:
         sources = tuple(map(cell_text, plan.sources))
         self._choices = {"source": (*sources, UNKNOWN), "label": (*plan.labels, UNKNOWN)}
         empty = self.table(np.zeros((0, ROW.words), np.int64))
-        self.schema = empty.schema.with_metadata(
+        described = pyarrow.schema([f.with_metadata(field_metadata(f.name)) for f in empty.schema])
+        self.schema = described.with_metadata(
             {
+                "schema_version": SCHEMA_VERSION,
                 "feature_digest": digest(),
                 "run": plan.run,
                 "engine_version": __version__,

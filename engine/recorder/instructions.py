@@ -11,6 +11,11 @@ FLOAT          word, shift, point: the float32 there
 ADDRESS        word of its upper half
 TIME           word, style, minus word, plus word: their sum (one word: the three are the same)
 AGE            end word, start word: whole seconds between
+SPAN           end word, start word or -1, unit: end in whole units, less the start in whole units
+SUM            two words: their sum
+SCALED         word, shift, divisor: the float32 there divided, as float32
+DECIMAL        word: ns as seconds with six decimals
+HISTORY        letters of the connection; texts by number of the letter
 FLOW_ID, UID   from the fixed hash of key and first position
 COMMUNITY_ID   seed
 TCP_FLAGS      both directions', two hexadecimal digits
@@ -43,9 +48,15 @@ CODES = (
     "top",
     "features",
     "when",
+    "span",
+    "sum",
+    "scaled",
+    "decimal",
+    "history",
 )
 LITERAL, INT, TEXT, FLOAT, ADDRESS, TIME, AGE = range(7)
 FLOW_ID, UID, COMMUNITY_ID, TCP_FLAGS, SEVERITY, TOP, FEATURES, WHEN = range(7, 15)
+SPAN, SUM, SCALED, DECIMAL, HISTORY = range(15, 20)
 OP_WORDS = 9
 SKIP, FIRST = 7, 8
 EQUAL, CLASS = 0, 1  # Kinds of condition.

@@ -5,35 +5,84 @@ records that are safe in it: a text output at once, Parquet when its footer is w
 written when it is safe in all of them; the others are lost. So rows taken = written + lost, always.
 """
 
+import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from engine.errors import ConfigError, OutputError
 from engine.recorder.eve import ALERT_EVENT, FLOW_EVENT, eve_fields
 from engine.recorder.files import OutputFile, Stream
+from engine.recorder.flows_cicflowmeter import CICFLOWMETER_HEADER, CICFLOWMETER_RECORD
 from engine.recorder.flows_csv import CSV_RECORD, csv_fields, csv_header
+from engine.recorder.flows_nfstream import NFSTREAM_HEADER, NFSTREAM_RECORD
 from engine.recorder.flows_parquet import ParquetOutput, require_pyarrow
 from engine.recorder.found import Found
 from engine.recorder.held import Held, is_final
 from engine.recorder.people import PEOPLE_ALERT, people_fields
-from engine.recorder.template import Lines, Renderer
+from engine.recorder.schemas import schema_fields
+from engine.recorder.template import Field, Renderer
+from engine.recorder.template import Lines as Rendered
+from engine.recorder.zeek import (
+    ZEEK_JSON_RECORD,
+    ZEEK_RECORD,
+    zeek_fields,
+    zeek_footer,
+    zeek_header,
+)
 from engine.rings.plan import RunPlan
 
 EVE, CSV, PARQUET = "eve.json", "flows.csv", "flows.parquet"
-FORMATS = {"jsonl": EVE, "csv": CSV, "parquet": PARQUET}
 BATCH_ROWS = 512
+
+
+class Lines(NamedTuple):
+    """A file of flow records, a line each: how a line is made, what stands before and behind."""
+
+    file: str
+    record: str
+    fields: Callable[[RunPlan], dict[str, Field]]
+    header: Callable[[int], bytes] = lambda now_ns: b""
+    footer: Callable[[int], bytes] = lambda now_ns: b""
+
+
+def _fixed(header: bytes) -> Callable[[int], bytes]:
+    return lambda now_ns: header
+
+
+LINES = {
+    "csv": Lines(CSV, CSV_RECORD, csv_fields, _fixed(csv_header())),
+    "zeek": Lines("conn.log", ZEEK_RECORD, zeek_fields, zeek_header, zeek_footer),
+    "zeek-json": Lines("conn.json", ZEEK_JSON_RECORD, zeek_fields),
+    "cicflowmeter": Lines(
+        "cicflowmeter.csv", CICFLOWMETER_RECORD, schema_fields, _fixed(CICFLOWMETER_HEADER)
+    ),
+    "nfstream": Lines("nfstream.csv", NFSTREAM_RECORD, schema_fields, _fixed(NFSTREAM_HEADER)),
+}
+FORMATS = {"jsonl": EVE, "csv": CSV, "parquet": PARQUET}
+# Formats of other programs: no place tells early records, features or the run's order.
+FOREIGN = {name: lines.file for name, lines in LINES.items() if name not in FORMATS}
+FILES = FORMATS | FOREIGN
+WITH_HISTORY = ("zeek", "zeek-json")
 
 
 def check_outputs(plan: RunPlan) -> None:
     """Raise ConfigError for outputs that cannot be: before anything is started."""
     for name in plan.flow_formats:
-        if name not in FORMATS:
-            raise ConfigError(f"--flows may be {', '.join(FORMATS)}, is {name!r}")
+        if name not in FILES:
+            raise ConfigError(f"--flows may be {', '.join(FILES)}, is {name!r}")
     if plan.flow_formats and plan.folder is None:
         raise ConfigError("--flows writes files: name their folder with -w DIR")
     if "parquet" in plan.flow_formats:
         require_pyarrow()
+    foreign = [name for name in plan.flow_formats if name in FOREIGN]
+    if foreign and plan.rows == "all":
+        raise ConfigError(f"--early: the records of --flows {foreign[0]} have no place to say it")
+    lacking = [name for name in plan.flow_formats if name in WITH_HISTORY]
+    if lacking and not plan.config.flow.history:
+        raise ConfigError(f"--flows {lacking[0]} needs flow.history, which is off")
     if plan.flow_formats and plan.rows not in ("finals", "all"):
         raise ConfigError(f"--flows needs the rows of finals, the run sends {plan.rows!r}")
 
@@ -72,7 +121,7 @@ class TextOutput:
             raise
         self.safe.add(rows, wanted)
 
-    def _whole_rows(self, lines: Lines, accepted: int) -> int:
+    def _whole_rows(self, lines: Rendered, accepted: int) -> int:
         """Return how many rows lie within the bytes that a broken stream had accepted."""
         return int(np.searchsorted(lines.ends, accepted, "right")) - 1 if accepted else 0
 
@@ -106,6 +155,7 @@ class Outputs:
         self._every = plan.rows == "all"
         self._all: list[TextOutput | ParquetOutput] = []
         self._eve: OutputFile | None = None
+        self._footers: list[tuple[OutputFile, Callable[[int], bytes]]] = []
         if plan.folder is None:
             if plan.rows != "none":
                 renderer = Renderer(PEOPLE_ALERT, people_fields(plan), BATCH_ROWS)
@@ -127,14 +177,19 @@ class Outputs:
         self._eve = OutputFile(folder, EVE)
         shows = "alerts flows" if jsonl else "alerts"
         self._all.append(TextOutput(self._eve, renderer, shows))
-        if "csv" in plan.flow_formats:
-            template = CSV_RECORD if self._every else f"<?is.final>{CSV_RECORD}<.>"
-            renderer = Renderer(template, csv_fields(plan), BATCH_ROWS)
-            file = OutputFile(folder, CSV)
-            self._all.append(TextOutput(file, renderer, "flows"))
-            file.write(csv_header())
+        for name, lines in LINES.items():
+            if name in plan.flow_formats:
+                self._open_lines(plan, folder, lines)
         if "parquet" in plan.flow_formats:
             self._all.append(ParquetOutput(plan, OutputFile(folder, PARQUET)))
+
+    def _open_lines(self, plan: RunPlan, folder: str, lines: Lines) -> None:
+        template = lines.record if self._every else f"<?is.final>{lines.record}<.>"
+        renderer = Renderer(template, lines.fields(plan), BATCH_ROWS)
+        file = OutputFile(folder, lines.file)
+        self._all.append(TextOutput(file, renderer, "flows"))
+        self._footers.append((file, lines.footer))
+        file.write(lines.header(time.time_ns()))
 
     def take(self, rows: np.ndarray) -> None:
         """Write at most BATCH_ROWS rows."""
@@ -149,6 +204,8 @@ class Outputs:
         """Finish every file, the event log with its stats line, and give them their names."""
         if self._eve is not None:
             self._eve.write(stats)
+        for file, footer in self._footers:
+            file.write(footer(time.time_ns()))
         for output in self._all:
             output.settle()
         for output in self._all:

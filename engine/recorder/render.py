@@ -8,8 +8,8 @@ from numba import njit
 
 from engine.features.catalogue import index
 from engine.layouts import FEATURES as FEATURE_COUNT
-from engine.layouts import ROW, TOP_FEATURES
-from engine.memory.pointers import float_of_bits, pointer, prefetch, shifted
+from engine.layouts import HISTORY_WORDS, ROW, TOP_FEATURES
+from engine.memory.pointers import float32_bits, float_of_bits, pointer, prefetch, shifted
 from engine.packets.fixed_hash import hash_address, hash_port, hash_word
 from engine.recorder.community_id import FLOW_WORDS, SCRATCH_WORDS, put_community_id
 from engine.recorder.instructions import (
@@ -17,18 +17,23 @@ from engine.recorder.instructions import (
     AGE,
     CLASS,
     COMMUNITY_ID,
+    DECIMAL,
     FEATURES,
     FIRST,
     FLOAT,
     FLOW_ID,
+    HISTORY,
     ICMP,
     INT,
     LITERAL,
     OP_WORDS,
     PORTED,
     PORTLESS,
+    SCALED,
     SEVERITY,
     SKIP,
+    SPAN,
+    SUM,
     TCP_FLAGS,
     TEXT,
     TIME,
@@ -38,7 +43,14 @@ from engine.recorder.instructions import (
     Machine,
 )
 from engine.recorder.shortest import put_known_float
-from engine.recorder.text import put_address, put_bytes, put_int, put_time, put_uid
+from engine.recorder.text import (
+    put_address,
+    put_bytes,
+    put_decimal,
+    put_int,
+    put_time,
+    put_uid,
+)
 
 FLOW_ID_BITS = 51  # Whole numbers that every JSON reader keeps; Suricata's have as many.
 ROW_WORDS = ROW.words
@@ -61,6 +73,8 @@ _PROTOCOL_SHIFT = ROW.shift("key", "protocol")
 _TOP_SHIFT, _TOP_MASK = ROW.shift("verdict", "top_count"), ROW.mask("verdict", "top_count")
 _FLAG_NAMES = ("fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr")  # From the lowest bit.
 _FLAG_COUNTS = tuple(index(f"{name}_count") for name in _FLAG_NAMES)
+_HISTORY = ROW.index("history_0")
+_LETTERS_A_WORD, _LETTER_BITS, _LETTER_MASK = 12, 5, 31
 _LOW32 = (1 << 32) - 1
 _SECOND_NS = 10**9
 _LINE_WORDS = 8
@@ -213,11 +227,42 @@ def _age_s(end, start):
 
 
 @njit(cache=True, nogil=True)
+def _put_history(machine, op, row, out, at):
+    """Write the letters of the row's connection."""
+    for word in range(_HISTORY, _HISTORY + HISTORY_WORDS):
+        for place in range(_LETTERS_A_WORD - 1, -1, -1):
+            letter = (row[word] >> _LETTER_BITS * place) & _LETTER_MASK
+            if letter:
+                at = _put_text(machine, out, at, op[FIRST] + letter)
+    return at
+
+
+@njit(cache=True, nogil=True)
+def _put_other(machine, op, row, out, at):
+    """Write a value as the schemas of other programs have it."""
+    code = op[0]
+    if code == SPAN:
+        start = row[op[2]] // op[3] if op[2] >= 0 else 0
+        return put_int(out, at, row[op[1]] // op[3] - start)
+    if code == SUM:
+        return put_int(out, at, row[op[1]] + row[op[2]])
+    if code == SCALED:
+        value = np.float64(float_of_bits((row[op[1]] >> op[2]) & _LOW32)) / op[3]
+        return put_known_float(out, at, float32_bits(value), 0, machine.floats)
+    if code == DECIMAL:
+        return put_decimal(out, at, row[op[1]])
+    assert code == HISTORY
+    return _put_history(machine, op, row, out, at)
+
+
+@njit(cache=True, nogil=True)
 def _put_derived(machine, op, row, out, at):
     """Write a value that is computed."""
     code = op[0]
     if code == AGE:
         return put_int(out, at, _age_s(row[op[1]], row[op[2]]))
+    if code >= SPAN:
+        return _put_other(machine, op, row, out, at)
     if code == FLOW_ID:
         return put_int(out, at, flow_id(row))
     if code == UID:

@@ -11,7 +11,8 @@ ADDRESS_BYTES_MAX = 39
 TIME_BYTES_MAX = 32
 UID_BYTES = 12
 
-EVE_TIME, ISO_TIME, PEOPLE_TIME = range(3)
+EVE_TIME, ISO_TIME, PEOPLE_TIME, CLOCK_TIME = range(4)
+DECIMAL_BYTES_MAX = INT_BYTES_MAX + 1
 _DAY_NS = 86_400 * 10**9
 _LOW32 = (1 << 32) - 1
 _UID_DIGITS = UID_BYTES - 1
@@ -53,9 +54,45 @@ def put_int(out, at, value):
     return at + 1
 
 
+@njit("i8(CPointer(u1), i8, UniTuple(i8, 3), i8)", cache=True, nogil=True)
+def _put_clock_time(out, at, date, rest):
+    """Write dd/mm/yyyy hh:mm:ss AM or PM; `rest`: ns of the day."""
+    at = put_digits(out, at, date[2], 2)
+    out[at] = 47
+    at = put_digits(out, at + 1, date[1], 2)
+    out[at] = 47
+    at = put_digits(out, at + 1, date[0], 4)
+    out[at] = 32
+    seconds = rest // 10**9
+    hour = seconds // 3600
+    at = put_digits(out, at + 1, (hour + 11) % 12 + 1, 2)
+    out[at] = 58
+    at = put_digits(out, at + 1, seconds // 60 % 60, 2)
+    out[at] = 58
+    at = put_digits(out, at + 1, seconds % 60, 2)
+    out[at], out[at + 1], out[at + 2] = 32, 65 if hour < 12 else 80, 77
+    return at + 3
+
+
+@njit("i8(CPointer(u1), i8, i8)", cache=True, nogil=True)
+def put_decimal(out, at, time_ns):
+    """Write ns as seconds with six decimals, cut off downwards."""
+    micros = time_ns // 1000
+    if micros < 0:
+        out[at] = 45
+        at += 1
+        micros = -micros
+    at = put_int(out, at, micros // 10**6)
+    out[at] = 46
+    return put_digits(out, at + 1, micros % 10**6, 6)
+
+
 @njit("i8(CPointer(u1), i8, i8, i8)", cache=True, nogil=True)
 def put_time(out, at, time_ns, style):
-    """Write an int64 time in UTC: EVE_TIME (us, +0000), ISO_TIME (ns, Z), PEOPLE_TIME (us)."""
+    """Write an int64 time in UTC: EVE_TIME (us, +0000), ISO_TIME (ns, Z), PEOPLE_TIME (us).
+
+    CLOCK_TIME: day/month/year and hours from 12 to 11, AM or PM.
+    """
     days = time_ns // _DAY_NS
     rest = time_ns % _DAY_NS
     # Days to date in the proleptic Gregorian calendar, years that begin in March (H. Hinnant).
@@ -67,6 +104,8 @@ def put_time(out, at, time_ns, style):
     month = (5 * day + 2) // 153
     day -= (153 * month + 2) // 5 - 1
     month = month + 3 if month < 10 else month - 9
+    if style == CLOCK_TIME:
+        return _put_clock_time(out, at, (year + era * 400 + (month <= 2), month, day), rest)
     at = put_digits(out, at, year + era * 400 + (month <= 2), 4)
     out[at] = 45
     at = put_digits(out, at + 1, month, 2)

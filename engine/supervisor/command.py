@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from engine.capture.bpf_filter import compile_filter
 from engine.capture.sources import find_sources, needs_arena
 from engine.classifier import model as models
-from engine.config import Config
+from engine.config import Config, with_settings
 from engine.errors import OutputError
 from engine.recorder.files import write_standard_output
 from engine.recorder.folder import prepare_folder
-from engine.recorder.outputs import check_outputs
+from engine.recorder.outputs import WITH_HISTORY, check_outputs
 from engine.recorder.run_json import (
     RunFacts,
     run_record,
@@ -50,6 +50,8 @@ class RunOptions:
 
 def make_plan(config: Config, options: RunOptions) -> RunPlan:
     """Return what the run is to do; ConfigError or ModelError if it cannot be done."""
+    if set(options.formats) & set(WITH_HISTORY):
+        config = with_settings(config, {"flow.history": True})
     files = find_sources(options.sources)
     if options.filter_words:
         compile_filter(options.filter_words)

@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 
 from engine.config import Config
 from engine.features.services import SERVICES
-from engine.layouts import FEATURES, REASONS, ROW
+from engine.layouts import CONNECTION_STATES, FEATURES, HISTORY_LETTERS, REASONS, ROW
 from engine.packets.fixed_hash import plain_hash
 from engine.recorder.community_id import plain_community_id
 from engine.rings.plan import RunPlan
 
 LABELS = ("scan", "brute force", "flood")
 SOURCES = ("a.pcap", "=2+3.pcap", 'quote".pcap', "esc\x1b[2J,\u202e.pcap", "b\udcff.pcap", "-")
+LETTERS = HISTORY_LETTERS + HISTORY_LETTERS[:-1].lower()
 DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
@@ -100,6 +101,10 @@ def records(draw) -> dict:
         "threshold": draw(NUMBERS),
         "features": features,
         "top": draw(st.lists(st.tuples(st.integers(0, FEATURES - 1), NUMBERS), max_size=8)),
+        "conn_state": draw(st.sampled_from(("", *CONNECTION_STATES))),
+        "history": draw(st.text(LETTERS, max_size=36)),
+        "streams": (draw(COUNTS), draw(COUNTS)),
+        "lasting_ns": draw(st.sampled_from((0, 1, 999, 10**9, 2**63 - 1)) | st.integers(0, 2**62)),
     }
 
 
@@ -138,6 +143,10 @@ def simple(**changes) -> dict:
         "threshold": 0.5,
         "features": {0: 120e6, 1: 5.0, 51: 2.0, 54: 4.0},
         "top": [],
+        "conn_state": "SF",
+        "history": "ShADadFf",
+        "streams": (120, 80),
+        "lasting_ns": 120_000_000_000,
     } | changes
 
 
@@ -204,7 +213,26 @@ def _words(record: dict) -> dict[str, int]:
             label=record["label"],
             top_count=len(top),
         ),
+        **_connection_words(record),
         "top_features": _signed(sum(feature << 8 * k for k, (feature, _) in enumerate(top))),
+    }
+
+
+def _connection_words(record: dict) -> dict[str, int]:
+    numbers = [
+        HISTORY_LETTERS.index(letter.upper()) + 1 + 16 * letter.islower()
+        for letter in record["history"]
+    ]
+    words = [0, 0, 0]
+    for place, number in enumerate(numbers):
+        words[place // 12] = words[place // 12] << 5 | number
+    state = ("", *CONNECTION_STATES).index(record["conn_state"])
+    words[0] |= state << 60
+    return {
+        **{f"history_{k}": _signed(word) for k, word in enumerate(words)},
+        "fwd_stream": record["streams"][0],
+        "bwd_stream": record["streams"][1],
+        "lasting_ns": record["lasting_ns"],
     }
 
 
