@@ -346,10 +346,9 @@ def _check_foreign_file(path: Path, record: RunRecord) -> Iterator[Finding]:
     try:
         for claim in claims_of(path, record.counters):
             yield _compare(*claim)
+        yield Finding(OPEN, f"{path.name}: {NOT_TOLD}")
     except BrokenOutputError as error:
         yield Finding(WRONG, str(error))
-        return
-    yield Finding(OPEN, f"{path.name}: {NOT_TOLD}")
 
 
 def _check_flow_file(path: Path, record: RunRecord) -> Iterator[Finding]:
