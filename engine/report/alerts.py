@@ -173,6 +173,9 @@ def read_alerts(folder: Path) -> Alerts:
     found = Alerts()
     flows = array("q")
     batches: dict[str, array] = {}
+    if not (folder / EVE).is_file():
+        found.fault = f"{EVE} is missing"
+        return found
     try:
         for number, kind, line in eve_lines(folder / EVE):
             if kind != "alert":

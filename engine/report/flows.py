@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 
 from engine.errors import EngineError
-from engine.recorder.outputs import EVE
 from engine.recorder.read_back import Block, BrokenOutputError, flow_files, read_blocks
 from engine.report.alerts import Alerts
 from engine.report.ranges import Sample
@@ -44,7 +43,7 @@ def read_flows(folder: Path, written: list[str], alerts: Alerts, features: tuple
     `written`: names of the files in which the run says that flow records are.
     """
     found = Flows(Sample(features))
-    files = [path for path in flow_files(folder) if path.name in written]
+    files = [path for path in flow_files(folder) if path.name in written and path.is_file()]
     for path in files[:1]:
         found.file = path.name
         try:
@@ -54,9 +53,9 @@ def read_flows(folder: Path, written: list[str], alerts: Alerts, features: tuple
             found.fault = str(error)
         except (EngineError, ImportError, MemoryError, ValueError) as error:
             found.fault = f"{path.name} cannot be read: {error}"
-    missing = sorted(set(written) - {path.name for path in flow_files(folder)} - {EVE})
+    missing = sorted(name for name in written if not (folder / name).is_file())
     if missing and not found.fault:
-        found.fault = f"{', '.join(missing)}: is missing"
+        found.fault = f"{', '.join(missing)} is missing"
     return found
 
 

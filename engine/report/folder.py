@@ -1,5 +1,7 @@
 """The folder of a finished run: run.json must be whole, the rest may be missing."""
 
+import errno
+import stat
 from pathlib import Path
 
 import msgspec
@@ -11,6 +13,7 @@ from engine.recorder.run_json import RUN_JSON, SCHEMA, RunRecord
 from engine.rings.statistics import stage_of
 
 _COUNT_MAX = (1 << 63) - 1
+_BYTES_MAX = 1 << 28  # 32,768 sources take some 10 MB.
 
 
 def load(folder: str) -> tuple[RunRecord, list[str]]:
@@ -22,7 +25,7 @@ def load(folder: str) -> tuple[RunRecord, list[str]]:
     if not path.is_dir():
         raise ConfigError(f"{shown} is not a folder that a run has written")
     try:
-        record = msgspec.json.decode((path / RUN_JSON).read_bytes(), type=RunRecord)
+        record = msgspec.json.decode(_content(path / RUN_JSON), type=RunRecord)
     except OSError as error:
         raise ConfigError(f"{shown}: {RUN_JSON} cannot be read: {error.strerror}") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -32,6 +35,16 @@ def load(folder: str) -> tuple[RunRecord, list[str]]:
         raise ConfigError(f"{shown}: {found}")
     _check_counts(shown, record)
     return record, _fill(record)
+
+
+def _content(path: Path) -> bytes:
+    """Return what a file holds; OSError too where it is none, or larger than any run writes."""
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "not a file")
+    if status.st_size > _BYTES_MAX:
+        raise OSError(errno.EFBIG, f"{status.st_size:,} bytes, at most {_BYTES_MAX:,} are read")
+    return path.read_bytes()
 
 
 def _check_counts(shown: str, record: RunRecord) -> None:

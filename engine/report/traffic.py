@@ -131,6 +131,7 @@ def _hosts(flows: Flows, alerts: Alerts) -> Markup:
         )
     heads = ("host", "#alerts from", "#to", "#sent", "#received", "", "#begun", "#taken")
     title = f"Hosts with most bytes, of {flows.hosts.names_text}; flows begun and taken"
+    title += "" if flows.hosts.complete else "; each at least"
     return _titled(title, table(heads, rows))
 
 
