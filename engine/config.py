@@ -117,13 +117,18 @@ TUNNELS = (
     "tzsp",
     "capwap",
 )
+FURTHER_TUNNELS = ("fabricpath", "pptp", "ayiya")  # Opened where they are named.
 
 
 @dataclass(frozen=True, slots=True)
 class PacketSection:
     decapsulate: str = _choice("outer", "inner", "all", "udp", meaning="layers that are metered")
     tunnels: tuple[str, ...] = _key(
-        TUNNELS, "choices", "", "kinds of tunnel that are opened", choices=TUNNELS
+        TUNNELS,
+        "choices",
+        "",
+        "kinds of tunnel that are opened",
+        choices=(*TUNNELS, *FURTHER_TUNNELS),
     )
     fragments: str = _choice(
         "track", "skip", meaning="whether later fragments are counted to the flow of the first"
@@ -138,6 +143,14 @@ class PacketSection:
     )
     checksums: str = _choice(
         "ignore", "verify", meaning="whether packets with a wrong checksum are refused"
+    )
+    overlong: str = _choice(
+        "refuse", "keep", meaning="packets whose IP length is more than the frame has"
+    )
+    clock: str = _choice(
+        "step",
+        "hold",
+        meaning="what a packet older by more than 1 s does: steps the clock, nothing",
     )
 
 

@@ -19,11 +19,13 @@ PROFILES: dict[str, dict[str, object]] = {
         "flow.idle_timeout": "off",
         "flow.active_timeout": "off",
         "flow.tcp_end": "false",
-        "flow.port_protocols": "tcp udp sctp",
+        "flow.port_protocols": "tcp udp",
         "packet.decapsulate": "inner",
-        "packet.tunnels": "ipip 6in4 gre vxlan gtpu tzsp capwap",
+        "packet.tunnels": "ipip 6in4 gre pptp vxlan gtpu tzsp capwap",
         "packet.fragments": "skip",
         "packet.cut": "skip",
+        "packet.short_transport": "zero",
+        "packet.clock": "hold",
     },
     # NFStream: frames as on the wire, the innermost layer, 120 s and 1,800 s.
     "nfstream": {
@@ -32,9 +34,10 @@ PROFILES: dict[str, dict[str, object]] = {
         "flow.icmp": "zero",
         "flow.tcp_end": "false",
         "packet.decapsulate": "inner",
-        "packet.tunnels": "ipip gtpu tzsp capwap",
+        "packet.tunnels": "ipip 6in4 gtpu tzsp capwap",
         "packet.fragments": "skip",
-        "packet.cut": "skip",
+        "packet.overlong": "keep",
+        "packet.clock": "hold",
     },
     # Zeek: a connection for each layer of a tunnel, ports of TCP and UDP alone.
     "zeek": {
@@ -45,7 +48,7 @@ PROFILES: dict[str, dict[str, object]] = {
         "flow.vlan_in_key": "off",
         "flow.port_protocols": "tcp udp",
         "packet.decapsulate": "all",
-        "packet.tunnels": _ALL,
+        "packet.tunnels": _ALL + " fabricpath pptp ayiya",
         "packet.checksums": "verify",
     },
     # Arkime: frames, the innermost layer, no VLAN in the key.
@@ -67,6 +70,7 @@ PROFILES: dict[str, dict[str, object]] = {
         "flow.icmp": "zero",
         "flow.idle_timeout": "30 s",
         "flow.active_timeout": "300 s",
+        "packet.clock": "hold",
     },
     # CICFlowMeter V4: the payload is what its lengths are; 120 s of age end a flow.
     "cicflowmeter": {
@@ -80,11 +84,11 @@ PROFILES: dict[str, dict[str, object]] = {
     },
     # Suricata: every layer is a flow, all VLAN tags tell flows apart.
     "suricata": {
-        "flow.length": "captured",
-        "flow.icmp": "zero",
+        "flow.length": "layer",
         "flow.vlan_in_key": "all",
         "flow.idle_timeout": "300 s",
         "flow.idle_timeout_tcp": "600 s",
+        "flow.idle_timeout_udp": "30 s",
         "flow.active_timeout": "off",
         "flow.tcp_end": "false",
         "packet.decapsulate": "all",

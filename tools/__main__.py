@@ -1,4 +1,5 @@
-"""python -m tools check|generate: look at the project, or write its generated files."""
+"""python -m tools check|generate|conformance: look at the project, write its generated files, or
+compare the engine with other programs' expected outputs."""
 
 import sys
 
@@ -6,7 +7,7 @@ from engine.errors import ModelError
 from tools.check import ROOT, check
 from tools.generated import generate, write_measures
 
-USAGE = "usage: python -m tools check|generate"
+USAGE = "usage: python -m tools check|generate|conformance"
 
 
 def main(arguments: list[str]) -> int:
@@ -22,6 +23,10 @@ def main(arguments: list[str]) -> int:
         except ModelError as error:  # Of another catalogue, until it is trained anew.
             print(f"README.rst keeps the measures that stand there: {error}", file=sys.stderr)
         return 0
+    if arguments[:1] == ["conformance"]:
+        from tools.conformance.command import main as conformance  # Loads kernels.
+
+        return conformance(arguments[1:])
     print(USAGE, file=sys.stderr)
     return 2
 

@@ -1,5 +1,6 @@
 """The files that come from code, and whether they are up to date."""
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -27,6 +28,8 @@ GENERATED: dict[str, Callable[[], str]] = {
 # Where the table of what the shipped model finds stands, and what stands before it.
 MEASURED = ("README.rst", "tools/training/README.rst")
 MEASURES = ".. The measures of the shipped model; python -m tools generate puts them here.\n\n"
+# Where README.rst shows the comparison with other programs' outputs.
+CONFORMANCE = ".. What python -m tools conformance --save kept last; python -m tools generate.\n\n"
 
 
 def outdated(root: Path) -> Iterator[str]:
@@ -60,10 +63,7 @@ def with_measures(text: str) -> str:
     from engine.classifier.model import DEFAULT_PATH, read
     from tools.training.report import table_of
 
-    before, marker, rest = text.partition(MEASURES)
-    assert marker, "there is no place for the measures of the model"
-    behind = re.sub(r"\A\.\. list-table::\n(?:\n| .*\n)*", "", rest)
-    return before + marker + table_of(read(DEFAULT_PATH).card) + "\n" + behind
+    return _with_table(text, MEASURES, table_of(read(DEFAULT_PATH).card))
 
 
 def write_measures(root: Path) -> bool:
@@ -75,3 +75,25 @@ def write_measures(root: Path) -> bool:
         (root / name).write_text(changed, encoding="utf-8")
         outdated_any |= text != changed
     return outdated_any
+
+
+def newest_conformance(root: Path) -> dict:
+    """Return the table of `python -m tools conformance --save` that was kept last."""
+    kept = sorted((root / "stress" / "results").glob("*-conformance-*.json"))
+    assert kept, "no conformance table is kept"
+    return json.loads(kept[-1].read_text(encoding="utf-8"))
+
+
+def with_conformance(text: str, record: dict) -> str:
+    """Return README.rst with the table of that record."""
+    from tools.conformance.table import rst_table
+
+    return _with_table(text, CONFORMANCE, rst_table(record["peers"]))
+
+
+def _with_table(text: str, marker: str, table: str) -> str:
+    """Return a text with the list-table behind a marker replaced."""
+    before, found, rest = text.partition(marker)
+    assert found, f"there is no place for {marker.strip()!r}"
+    behind = re.sub(r"\A\.\. list-table::\n(?:\n| .*\n)*", "", rest)
+    return before + marker + table + "\n" + behind

@@ -30,8 +30,11 @@ REGRESSION_NS_MAX = SECOND_NS
 
 
 @njit(**KERNEL)
-def judge_stamp(source):
-    """Set time, move and next stamp of the packet found; return 0 if it can have no time."""
+def judge_stamp(source, holds):
+    """Set time, move and next stamp of the packet found; return 0 if it can have no time.
+
+    `holds`: packet.clock = hold, by which no older packet steps the clock.
+    """
     stamp = int(source[STAMP])
     latest, mapped = int(source[LATEST]), int(source[LATEST_STAMP])
     source[MOVE] = NO_MOVE
@@ -46,7 +49,7 @@ def judge_stamp(source):
             source[MOVE] = STEPPED
         else:
             source[PACKET_TIME] = latest + (stamp - mapped)
-    elif unsigned_less(REGRESSION_NS_MAX, mapped - stamp):
+    elif not holds and unsigned_less(REGRESSION_NS_MAX, mapped - stamp):
         source[MOVE] = STEPPED
     else:
         source[MOVE] = REGRESSION

@@ -25,6 +25,7 @@ from engine.capture.state import (
     FOUND,
     FOUND_SOURCE,
     HEAP_COUNT,
+    HOLDS,
     KIND,
     LIMIT,
     NEED_BYTES,
@@ -86,7 +87,7 @@ def find_packet(reader, source):
             return NEED_BYTES
         if status != FOUND:
             return status
-        if source[STAMP_BAD] == 0 and judge_stamp(source):
+        if source[STAMP_BAD] == 0 and judge_stamp(source, reader[HOLDS]):
             return FOUND
         if reader[PACKETS_LEFT] <= 0:
             return LIMIT

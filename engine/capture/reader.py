@@ -102,6 +102,7 @@ class Reader:
         words[state.STEPS] = self._steps.ctypes.data
         words[state.SEPARATE] = task.separate
         words[state.TCP_HEADERS] = task.config.flow.history
+        words[state.HOLDS] = packet.clock == "hold"
         if arena is not None:
             words[state.ARENA] = arena.ctypes.data
             words[state.ARENA_BYTES] = len(arena)

@@ -213,6 +213,7 @@ READER = Layout(
                 _word("step_count", "-", "how many; further ones are not kept"),
                 _word("separate", "-", "1: sources one after the other, each with its own clock"),
                 _word("tcp_headers", "-", "1: flow.history: workers read numbers of TCP headers"),
+                _word("holds", "-", "1: no older packet steps a clock"),
             ),
         ),
         *(
@@ -240,8 +241,8 @@ ARENA, ARENA_BYTES, ARENA_POSITION, ARENA_FREE = (
     READER.index(name) for name in ("arena", "arena_bytes", "arena_position", "arena_free")
 )
 
-STEPS, STEP_COUNT, SEPARATE, TCP_HEADERS = (
-    READER.index(name) for name in ("steps", "step_count", "separate", "tcp_headers")
+STEPS, STEP_COUNT, SEPARATE, TCP_HEADERS, HOLDS = (
+    READER.index(name) for name in ("steps", "step_count", "separate", "tcp_headers", "holds")
 )
 STEPS_KEPT = 100
 STEP_WORDS = 4  # Source number, offset of the frame, correction before, correction behind.

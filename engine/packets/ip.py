@@ -14,6 +14,7 @@ from engine.packets.lines import (
     CAPTURED_END,
     CAPTURED_MASK,
     CAPTURED_SHIFT,
+    DEMANDED,
     DESTINATION_HIGH,
     DESTINATION_LOW,
     DESTINATION_PORT_SHIFT,
@@ -33,6 +34,7 @@ from engine.packets.lines import (
     LENGTHS,
     MARK_SHIFT,
     NO_FRAGMENT,
+    OVERLONG_KEPT,
     PACKET_END,
     PACKET_LENGTH_MAX,
     PAYLOAD_AT,
@@ -107,7 +109,7 @@ def _parse_version4(frame, at, limit, vlan, line):
         return fate
     header = (load_u8(frame, at) & 15) * 4
     length = load_u16_be(frame, at + 2)
-    if length == 0:
+    if length == 0 or (at + length > limit and line[DEMANDED] & OVERLONG_KEPT):
         length = limit - at
     if header < 20 or length > PACKET_LENGTH_MAX or length < header or at + length > limit:
         return LENGTH
@@ -138,6 +140,8 @@ def _parse_version6(frame, at, limit, vlan, line):
     length = load_u16_be(frame, at + 4) + 40
     protocol = load_u8(frame, at + 6)
     if length == 40 and (protocol in (HOP_BY_HOP, TCP, UDP)):
+        length = limit - at
+    if at + length > limit and line[DEMANDED] & OVERLONG_KEPT:
         length = limit - at
     if length > PACKET_LENGTH_MAX or at + length > limit:
         return LENGTH

@@ -13,11 +13,12 @@ from engine.memory.layout import Layout, Line, Word
 from engine.memory.options import KERNEL
 from engine.memory.pointers import shifted
 from engine.packets.checksums import has_wrong_checksum
-from engine.packets.fates import ACCEPTED, CHECKSUM, CUT, DEPTH, FRAGMENT_ORPHAN
+from engine.packets.fates import ACCEPTED, CHECKSUM, CUT, DEPTH, FRAGMENT_ORPHAN, NON_IP
 from engine.packets.fragments import CACHE_WORDS, resolve
 from engine.packets.ip import UDP, parse_ip, parse_transport
 from engine.packets.lines import (
     CAPTURED_END,
+    DEMANDED,
     FRAGMENT,
     INSIDE_AT,
     KEY,
@@ -28,8 +29,10 @@ from engine.packets.lines import (
     NO_FRAGMENT,
     PACKET_END,
     PROTOCOL,
+    VLAN_OUTSIDE,
+    VLAN_SHIFT,
 )
-from engine.packets.link import VLAN_MASK, find_ip
+from engine.packets.link import INNER_VLAN, VLAN_MASK, find_ip
 from engine.packets.metering import (
     CAPTURED_WHOLE,
     NO_LATER_FRAGMENTS,
@@ -37,7 +40,7 @@ from engine.packets.metering import (
     SHORT_TRANSPORTS,
     settle,
 )
-from engine.packets.tunnels import NO_TUNNEL, find_inner
+from engine.packets.tunnels import FABRICPATH, NO_TUNNEL, behind_fabric, find_inner
 
 OUTER, INNER, _ALL, UDP_LAYERS = range(4)  # packet.decapsulate, in the order of its choices.
 
@@ -117,8 +120,11 @@ def _without_carriers(lines, result):
 def _parse_layers(frame, link, wire, captured, lines, parser):
     """Do what parse_frame does, but for settings that change what counts."""
     place = find_ip(frame, link, 0, wire, captured)
+    if place == -NON_IP and parser[TUNNELS] & FABRICPATH:
+        place = behind_fabric(frame, link, wire, captured)
     if place < 0:
         return -place
+    lines[VLAN_OUTSIDE] = 0
     fate = _parse_layer(frame, place, wire, captured, lines, parser)
     if fate:
         return fate
@@ -131,6 +137,9 @@ def _parse_layers(frame, link, wire, captured, lines, parser):
 def _parse_layer(frame, place, limit, captured, line, parser):
     """Parse one IP packet; a later fragment takes its ports from the cache. Return its fate."""
     vlan = place >> parser[VLAN_AT] & VLAN_MASK
+    if vlan == 0 and parser[VLAN_AT] == INNER_VLAN:
+        vlan = line[VLAN_OUTSIDE]
+    line[DEMANDED] = parser[DEMANDS]
     fate = parse_ip(frame, place, vlan, limit, captured, line)
     if fate == ACCEPTED:
         fate = parse_transport(frame, parser[DEMANDS] & SHORT_TRANSPORTS, line)
@@ -174,6 +183,7 @@ def _parse_inside(frame, captured, lines, parser):
             unreadable = 1
             break
         inner = shifted(lines, layers * LINE_WORDS)
+        inner[VLAN_OUTSIDE] = line[KEY] >> VLAN_SHIFT & VLAN_MASK
         end = line[PACKET_END]
         if place < 0 or _parse_layer(frame, place, end, captured, inner, parser):
             place = find_inner(frame, line, parser[TUNNELS], True)

@@ -45,6 +45,8 @@ LINE = Layout(
             (
                 Word("payload_at", "bytes", "private", "offset of the payload"),
                 Word("inside_at", "bytes", "private", "a tunnel: where what it carries begins"),
+                Word("demands", "-", "private", "metering.demands_word"),
+                Word("vlan_outside", "-", "private", "VLAN of the layer outside; 0: none"),
             ),
         ),
     ),
@@ -68,6 +70,8 @@ FRAGMENT_KEY = LINE.index("fragment_key")
 PROTOCOL = LINE.index("protocol")
 TCP_HEADER_CUT = LINE.index("tcp_header_cut")
 PAYLOAD_AT, INSIDE_AT = LINE.index("payload_at"), LINE.index("inside_at")
+DEMANDED, VLAN_OUTSIDE = LINE.index("demands"), LINE.index("vlan_outside")
+OVERLONG_KEPT = 16  # A bit of `demands` (metering.py).
 NO_FRAGMENT, FIRST_FRAGMENT, LATER_FRAGMENT = range(3)
 
 HEADER_SHIFT = PACKET.shift("lengths", "header")

@@ -18,6 +18,7 @@ from engine.packets.lines import (
     KEY,
     LENGTHS,
     MARK_SHIFT,
+    OVERLONG_KEPT,
     PACKET_LENGTH_MAX,
     PAYLOAD_MASK,
     PORT_MASK,
@@ -50,11 +51,12 @@ def metering_word(config: Config) -> int:
 
 
 def demands_word(config: Config) -> int:
-    """Return the word `demands`; 0: as the defaults."""
+    """Return the word `demands`: what else is refused, or let pass; 0: as the defaults."""
     packet = config.packet
     word = CAPTURED_WHOLE if packet.cut == "skip" else 0
     word |= RIGHT_CHECKSUMS if packet.checksums == "verify" else 0
     word |= SHORT_TRANSPORTS if packet.short_transport == "zero" else 0
+    word |= OVERLONG_KEPT if packet.overlong == "keep" else 0
     return word | (NO_LATER_FRAGMENTS if packet.fragments == "skip" else 0)
 
 

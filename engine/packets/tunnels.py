@@ -6,12 +6,13 @@ where what the tunnel carries begins. A packet is a tunnel when a header as SEMA
 "Tunnels", describes it stands there whole and captured; otherwise it is none.
 """
 
+import numpy as np
 from numba import njit
 
-from engine.config import TUNNELS
+from engine.config import FURTHER_TUNNELS, TUNNELS
 from engine.memory.options import KERNEL
 from engine.memory.pointers import load_u8, load_u16, load_u16_be, load_u32_be
-from engine.packets.fates import missing
+from engine.packets.fates import NON_IP, missing
 from engine.packets.ip import GRE, IP6_IN_IP, IP_IN_IP, UDP
 from engine.packets.lines import (
     CAPTURED_END,
@@ -41,15 +42,16 @@ from engine.packets.link import (
 from engine.packets.wireless import behind_data
 
 NO_TUNNEL = 0  # No place is 0: an IP header inside another is never at offset 0.
-KIND_BITS = {name: 1 << at for at, name in enumerate(TUNNELS)}
+KIND_BITS = {name: 1 << at for at, name in enumerate((*TUNNELS, *FURTHER_TUNNELS))}
 _IPIP, _SIX_IN_FOUR, _GRE, _ERSPAN = (KIND_BITS[k] for k in ("ipip", "6in4", "gre", "erspan"))
 _VXLAN, _GENEVE, _GTPU = (KIND_BITS[k] for k in ("vxlan", "geneve", "gtpu"))
 _TEREDO, _TZSP, _CAPWAP = (KIND_BITS[k] for k in ("teredo", "tzsp", "capwap"))
+FABRICPATH, _PPTP, _AYIYA = (KIND_BITS[k] for k in ("fabricpath", "pptp", "ayiya"))
 
-TYPE_ETHERNET, TYPE_PPP = 0x6558, 0x880B
+TYPE_ETHERNET, TYPE_PPP, TYPE_FABRICPATH = 0x6558, 0x880B, 0x8903
 TYPE_ERSPAN, TYPE_ERSPAN_3 = 0x88BE, 0x22EB
 PORT_VXLAN, PORT_GENEVE, PORT_GTPU = 4789, 6081, 2152
-PORT_TEREDO, PORT_TZSP, PORT_CAPWAP = 3544, 37008, 5247
+PORT_TEREDO, PORT_TZSP, PORT_CAPWAP, PORT_AYIYA = 3544, 37008, 5247, 5072
 _TEREDO_PREFIX = 0x20010000  # RFC 4380: 2001:0::/32.
 
 
@@ -69,9 +71,19 @@ def find_inner(frame, line, kinds, swapped):
     if protocol == IP6_IN_IP:
         line[INSIDE_AT] = line[TRANSPORT_AT]
         return place_of(line[TRANSPORT_AT], 0, 6) if kinds & _SIX_IN_FOUR else NO_TUNNEL
-    if protocol == GRE and kinds & (_GRE | _ERSPAN):
+    if protocol == GRE and kinds & (_GRE | _ERSPAN | _PPTP):
         return _inside_gre(frame, line, kinds)
     return NO_TUNNEL
+
+
+@njit(**KERNEL)
+def behind_fabric(frame, link, wire, captured):
+    """Return what find_ip does, for an Ethernet frame in Cisco's FabricPath, else NON_IP."""
+    if link != ETHERNET or missing(16, wire, captured):
+        return np.int64(-NON_IP)
+    if load_u16_be(frame, 12) != TYPE_FABRICPATH:
+        return np.int64(-NON_IP)
+    return find_ip(frame, ETHERNET, 16, wire, captured)
 
 
 @njit(**KERNEL)
@@ -82,6 +94,8 @@ def _inside_gre(frame, line, kinds):
         return NO_TUNNEL
     bits = load_u16_be(frame, at)
     kind = load_u16_be(frame, at + 2)
+    if kinds & _PPTP and bits & 0x4007 == 1 and kind == TYPE_PPP:
+        return _inside_pptp(frame, line, at, bits)
     if bits & 0x4007:  # Routing, or a version.
         return NO_TUNNEL
     sequence = bits & 0x1000
@@ -100,6 +114,17 @@ def _inside_gre(frame, line, kinds):
     if kind == TYPE_PPP:
         return behind_ppp(frame, at + size, end, captured)
     return behind_type(frame, kind, at + size, end, captured)
+
+
+@njit(**KERNEL)
+def _inside_pptp(frame, line, at, bits):
+    """Return what find_inner does, for GRE version 1 (RFC 2637)."""
+    end, captured = line[PACKET_END], line[CAPTURED_END]
+    at += 8 + (4 if bits & 0x1000 else 0) + (4 if bits & 0x80 else 0)
+    if missing(at, end, captured):
+        return np.int64(NO_TUNNEL)
+    line[INSIDE_AT] = at
+    return behind_ppp(frame, at, end, captured)
 
 
 @njit(**KERNEL)
@@ -150,6 +175,9 @@ def _inside_datagram(frame, line, kinds, swapped):
     capwap = source == PORT_CAPWAP or destination == PORT_CAPWAP
     if found == NO_TUNNEL and capwap and kinds & _CAPWAP:
         found = _inside_capwap(frame, line, at, swapped)
+    ayiya = source == PORT_AYIYA or destination == PORT_AYIYA
+    if found == NO_TUNNEL and ayiya and kinds & _AYIYA:
+        found = _inside_ayiya(frame, line, at)
     return found
 
 
@@ -290,3 +318,19 @@ def _inside_capwap(frame, line, at, swapped):
     control = load_u16_be(frame, at) if swapped else load_u16(frame, at)
     behind = behind_data(frame, control, False, at, end, captured)
     return behind if behind < 0 else behind_type(frame, LLC, behind, end, captured)
+
+
+@njit(**KERNEL)
+def _inside_ayiya(frame, line, at):
+    """Return what find_inner does, for AYIYA (draft-massar-v6ops-ayiya-02), forwarding IPv6."""
+    end, captured = line[PACKET_END], line[CAPTURED_END]
+    if missing(at + 8, end, captured):
+        return np.int64(NO_TUNNEL)
+    identity, signature = load_u8(frame, at) >> 4, load_u8(frame, at + 1) >> 4
+    if load_u8(frame, at + 2) & 15 != 1 or load_u8(frame, at + 3) != IP6_IN_IP:
+        return np.int64(NO_TUNNEL)
+    at += 8 + (1 << identity) + signature * 4
+    if missing(at, end, captured):
+        return np.int64(NO_TUNNEL)
+    line[INSIDE_AT] = at
+    return place_of(at, 0, 6)

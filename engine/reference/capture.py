@@ -13,10 +13,10 @@ from engine.config import Config
 from engine.reference.clock import STAMP_MIN, Clock, Step
 from engine.reference.files import CaptureFile, Damage, Frame
 from engine.reference.fragments import Fragments
-from engine.reference.internet import UDP, Layer, layer_of
-from engine.reference.links import Network, RefusedError, Span, network_of
+from engine.reference.internet import UDP, Allowed, Layer, layer_of
+from engine.reference.links import Network, RefusedError, Span, ethernet, network_of
 from engine.reference.metering import has_wrong_checksum, settle
-from engine.reference.tunnels import INSIDE_MAX, Way, tunnel_of
+from engine.reference.tunnels import FABRICPATH_BYTES, INSIDE_MAX, Way, is_fabricpath, tunnel_of
 
 SOURCE_SHIFT = 48  # A frame reference is source number << 48 | offset.
 
@@ -76,6 +76,8 @@ class Capture:
         self._sources = sources
         self._settings = settings
         self._fragments = Fragments()
+        for source in sources:
+            source.clock = Clock(settings.config.packet.clock == "hold")
         self.counters: Counter = Counter()
 
     def __iter__(self) -> Iterator[Taken]:
@@ -128,11 +130,11 @@ class Capture:
     def _layers(self, frame: Frame, time: int) -> list[Layer]:
         """Return the layers of a packet that are metered, outermost first."""
         span = Span(frame.captured, _wire_length(frame))
-        outer = self._layer(span, network_of(span, frame.link_type))
+        packet = self._settings.config.packet
+        outer = self._layer(span, self._network(span, frame.link_type))
         outer.captured_bytes = len(frame.captured)
         if outer.later_fragment and not self._fragments.resolve(outer, time):
             raise RefusedError("fragment_orphan")
-        packet = self._settings.config.packet
         layers = [outer]
         while packet.decapsulate != "outer":
             ways = tunnel_of(frame.captured, layers[-1], packet.tunnels)
@@ -140,7 +142,7 @@ class Capture:
                 break
             inner = None
             if len(layers) <= INSIDE_MAX:
-                inner = self._inner(Span(frame.captured, layers[-1].end), ways, time)
+                inner = self._inner(frame.captured, layers[-1], ways, time)
             elif packet.decapsulate == "inner":
                 raise RefusedError("malformed_depth")
             if inner is None:
@@ -151,11 +153,26 @@ class Capture:
             return [layer for layer in layers[:-1] if layer.protocol == UDP] + layers[-1:]
         return layers[-1:] if packet.decapsulate == "inner" else layers
 
-    def _layer(self, span: Span, network: Network) -> Layer:
+    def _network(self, span: Span, link_type: int) -> Network:
+        """Return where the outermost IP header is, in FabricPath where that is opened."""
+        try:
+            return network_of(span, link_type)
+        except RefusedError as refused:
+            opened = "fabricpath" in self._settings.config.packet.tunnels
+            if refused.fate != "non_ip" or not opened or not is_fabricpath(span, link_type):
+                raise
+            return ethernet(span, FABRICPATH_BYTES)
+
+    def _layer(self, span: Span, network: Network, vlan_outside: int = 0) -> Layer:
         """Return one layer, if settings do not refuse what its headers tell."""
         config = self._settings.config
-        lenient = config.packet.short_transport == "zero"
-        layer = layer_of(span, network, config.flow.vlan_in_key, lenient)
+        allowed = Allowed(
+            config.packet.overlong == "keep",
+            config.packet.short_transport == "zero",
+            config.flow.vlan_in_key,
+            vlan_outside,
+        )
+        layer = layer_of(span, network, allowed)
         if config.packet.cut == "skip" and layer.end > len(span.captured):
             raise RefusedError("malformed_cut")
         if config.packet.checksums == "verify" and has_wrong_checksum(layer, span.captured):
@@ -164,11 +181,14 @@ class Capture:
             raise RefusedError("fragment_orphan")
         return layer
 
-    def _inner(self, span: Span, ways: tuple[Way, ...], time: int) -> Layer | None:
-        """Return the layer inside, by the first way in which it can be read."""
+    def _inner(
+        self, captured: bytes, outside: Layer, ways: tuple[Way, ...], time: int
+    ) -> Layer | None:
+        """Return the layer inside another, by the first way in which it can be read."""
+        span = Span(captured, outside.end)
         for way in ways:
             try:
-                layer = self._layer(span, way.read(span, way.at))
+                layer = self._layer(span, way.read(span, way.at), outside.vlan)
             except RefusedError:
                 continue
             layer.captured_bytes = min(span.end, len(span.captured)) - way.at

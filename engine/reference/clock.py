@@ -22,7 +22,8 @@ class Step(NamedTuple):
 class Clock:
     """The clock of one source: a correction, and the latest time."""
 
-    def __init__(self) -> None:
+    def __init__(self, holds: bool = False) -> None:
+        self._holds = holds  # No older packet steps it.
         self.correction = 0
         self.latest: int | None = None
         self.regressions = 0
@@ -37,7 +38,7 @@ class Clock:
             if value > TIME_MAX:
                 return None
             self.latest = value
-        elif value > TIME_MAX or self.latest - value > REGRESSION_NS_MAX:
+        elif value > TIME_MAX or (not self._holds and self.latest - value > REGRESSION_NS_MAX):
             self.correction -= value - self.latest
             self.steps += 1
         elif value >= self.latest:

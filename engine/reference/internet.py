@@ -82,24 +82,33 @@ class Layer:
         return self.header_length + self.payload_length
 
 
-def layer_of(
-    span: Span, network: Network, vlan_in_key: str = "outer", lenient: bool = False
-) -> Layer:
-    """Return the IP packet at `network` in what `span` holds; ports of later fragments stay 0.
+class Allowed(NamedTuple):
+    """What settings let pass, and which VLAN they take."""
 
-    `lenient`: transport headers may be too short.
-    """
+    overlong: bool = False  # An IP length beyond the end of what holds the packet.
+    short: bool = False  # A transport header that is not whole in the packet.
+    vlan_in_key: str = "outer"
+    vlan_outside: int = 0  # Of the layer outside.
+
+
+NOTHING_ALLOWED = Allowed()
+
+
+def layer_of(span: Span, network: Network, allowed: Allowed = NOTHING_ALLOWED) -> Layer:
+    """Return the IP packet at `network` in what `span` holds; ports of later fragments stay 0."""
     version, at, tags = network
-    vlan = vlan_of(tags, vlan_in_key)
+    vlan = vlan_of(tags, allowed.vlan_in_key)
+    if allowed.vlan_in_key == "inner":
+        vlan = vlan or allowed.vlan_outside
     said = span.number(at, 1) >> 4
     if said not in (4, 6) or version not in (0, said):
         raise RefusedError("malformed_ip_version")
-    layer = (_ipv4 if said == 4 else _ipv6)(span, at, vlan)
+    layer = (_ipv4 if said == 4 else _ipv6)(span, at, vlan, allowed.overlong)
     packet = Span(span.captured, layer.end)
     _extensions(packet, layer)
     ip_bytes = layer.payload_at - at
     if not layer.later_fragment:
-        _transport(packet, layer, lenient)
+        _transport(packet, layer, allowed.short)
     headers = layer.payload_at - at
     if headers > HEADER_BYTES_MAX:
         raise RefusedError("malformed_length")
@@ -125,7 +134,7 @@ def vlan_of(tags: tuple[int, ...], vlan_in_key: str) -> int:
     return int(bits, 2)
 
 
-def _ipv4(span: Span, at: int, vlan: int) -> Layer:
+def _ipv4(span: Span, at: int, vlan: int, overlong: bool) -> Layer:
     span.need(at + 20)
     first, total, identification, offset, protocol, source, destination = unpack_from(
         ">BxHHHxB2x4s4s", span.captured, at
@@ -133,24 +142,27 @@ def _ipv4(span: Span, at: int, vlan: int) -> Layer:
     header_bytes = (first & 0x0F) * 4
     if header_bytes < 20:
         raise RefusedError("malformed_length")
-    end = _end(span, at, total or span.end - at, header_bytes)
+    end = _end(span, at, total or span.end - at, header_bytes, overlong)
     layer = Layer(4, source, destination, vlan, at, end, at + header_bytes, protocol)
     if offset & 0x3FFF:
         layer.fragment = Fragment(identification, protocol, offset & 0x1FFF)
     return layer
 
 
-def _ipv6(span: Span, at: int, vlan: int) -> Layer:
+def _ipv6(span: Span, at: int, vlan: int, overlong: bool) -> Layer:
     span.need(at + 40)
     length, protocol, source, destination = unpack_from(">HBx16s16s", span.captured, at + 4)
     if length == 0 and protocol in (HOP_BY_HOP, TCP, UDP):
         length = span.end - at
     else:
         length += 40
-    return Layer(6, source, destination, vlan, at, _end(span, at, length, 40), at + 40, protocol)
+    end = _end(span, at, length, 40, overlong)
+    return Layer(6, source, destination, vlan, at, end, at + 40, protocol)
 
 
-def _end(span: Span, at: int, length: int, header_bytes: int) -> int:
+def _end(span: Span, at: int, length: int, header_bytes: int, overlong: bool) -> int:
+    if overlong:
+        length = min(length, span.end - at)
     if length > PACKET_BYTES_MAX or length < header_bytes or at + length > span.end:
         raise RefusedError("malformed_length")
     return at + length

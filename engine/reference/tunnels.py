@@ -41,6 +41,8 @@ VXLAN_PORT, GENEVE_PORT, GTPU_PORT, TEREDO_PORT, TZSP_PORT, CAPWAP_PORT = (
     37008,
     5247,
 )
+AYIYA_PORT = 5072
+FABRICPATH_BYTES = 16
 TEREDO_PREFIX = b"\x20\x01\0\0"
 
 
@@ -55,6 +57,12 @@ def tunnel_of(captured: bytes, layer: Layer, kinds: tuple[str, ...]) -> tuple[Wa
             if ways:
                 return ways
     return ()
+
+
+def is_fabricpath(span: Span, link_type: int) -> bool:
+    """Return whether a frame is one of FabricPath, captured as far as its own header."""
+    whole = span.end >= FABRICPATH_BYTES and len(span.captured) >= FABRICPATH_BYTES
+    return link_type == 1 and whole and span.captured[12:14] == b"\x89\x03"
 
 
 def _ipip(held: bytes, layer: Layer) -> Iterator[Way]:
@@ -87,6 +95,14 @@ def _typed(span: Span, at: int, kind: int) -> Network:
     if kind == ETHERNET_TYPE:
         return ethernet(span, at)
     return ppp(span, at) if kind == PPP_TYPE else ethertype(span, kind, at)
+
+
+def _pptp(held: bytes, layer: Layer) -> Iterator[Way]:
+    at = layer.payload_at
+    if held[at + 2 : at + 4] == b"\x88\x0b" and held[at + 1] & 7 == 1 and not held[at] & 0x40:
+        inner = at + 8 + sum(4 for bit in (held[at] & 0x10, held[at + 1] & 0x80) if bit)
+        if inner <= len(held):
+            yield Way(inner, ppp)
 
 
 def _erspan(held: bytes, layer: Layer) -> Iterator[Way]:
@@ -181,11 +197,21 @@ def _capwap(held: bytes, layer: Layer) -> Iterator[Way]:
         yield Way(inner, ethernet)
 
 
+def _ayiya(held: bytes, layer: Layer) -> Iterator[Way]:
+    at = layer.payload_at
+    if AYIYA_PORT not in (layer.source_port, layer.destination_port) or at + 8 > len(held):
+        return
+    if held[at + 2] & 15 == 1 and held[at + 3] == 41:
+        inner = at + 8 + 2 ** (held[at] >> 4) + 4 * (held[at + 1] >> 4)
+        if inner <= len(held):
+            yield Way(inner, lambda span, at: Network(6, at))
+
+
 # By protocol, in the order in which they are tried.
 _CANDIDATES = {
     4: (("ipip", _ipip),),
     41: (("6in4", _6in4),),
-    47: (("gre", _gre), ("erspan", _erspan)),
+    47: (("gre", _gre), ("erspan", _erspan), ("pptp", _pptp)),
     UDP: (
         ("vxlan", _vxlan),
         ("geneve", _geneve),
@@ -193,5 +219,6 @@ _CANDIDATES = {
         ("teredo", _teredo),
         ("tzsp", _tzsp),
         ("capwap", _capwap),
+        ("ayiya", _ayiya),
     ),
 }

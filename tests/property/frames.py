@@ -237,6 +237,8 @@ def _on_ethernet(packet: bytes, dice: Dice) -> bytes:
         return ethernet(snap(packet), kind=dice.of((len(packet) + 8 & 0x3FF, 1500, 1501, 0x5FF)))
     if shape == 10:
         return ethernet(snap(packet), (0x8100 << 16 | 5,), kind=dice.below(0x600))
+    if dice.one_in(3):
+        return bytes(12) + pack(">HH", 0x8903, 1) + ethernet(packet)  # FabricPath.
     return ethernet(packet, kind=dice.of((0x0806, 0x86DD, 0x0800, 0x88CC)))
 
 

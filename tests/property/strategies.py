@@ -9,7 +9,15 @@ from typing import NamedTuple
 
 from hypothesis import strategies as st
 
-from engine.config import PANE_NS, PORT_PROTOCOLS, SECOND_NS, TUNNELS, Config, with_settings
+from engine.config import (
+    FURTHER_TUNNELS,
+    PANE_NS,
+    PORT_PROTOCOLS,
+    SECOND_NS,
+    TUNNELS,
+    Config,
+    with_settings,
+)
 from engine.reference import Settings
 from tests.property.capture_files import COMPRESSIONS, EXACT_FORMATS, FORMATS, Frame, in_pieces
 from tests.property.dice import GENE_BYTES, Dice
@@ -40,6 +48,8 @@ COMPARISON_CHOICES = {
     "packet.cut": ("skip",),
     "packet.short_transport": ("zero",),
     "packet.checksums": ("verify",),
+    "packet.overlong": ("keep",),
+    "packet.clock": ("hold",),
 }
 
 
@@ -59,7 +69,8 @@ def settings_of(dice: Dice) -> Settings:
     chosen["flow.tcp_end"] = not dice.one_in(6)
     chosen["packet.decapsulate"] = dice.of(("outer", "inner", "all", "all", "udp"))
     if dice.one_in(4):
-        chosen["packet.tunnels"] = [kind for kind in TUNNELS if dice.below(2)]
+        kinds = (*TUNNELS, *FURTHER_TUNNELS)
+        chosen["packet.tunnels"] = [kind for kind in kinds if dice.below(2)]
     if dice.one_in(2):
         chosen |= _comparison_settings(dice)
     chosen["flow.history"] = dice.aside().one_in(2)

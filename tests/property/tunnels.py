@@ -128,6 +128,22 @@ def _capwap(packet: bytes, ends: Addresses, dice: Dice) -> bytes:
     return _in_udp(head + inside, ends, dice.of(((5247, 40000), (40000, 5247))))
 
 
+def _pptp(packet: bytes, ends: Addresses, dice: Dice) -> bytes:
+    flags = dice.of((0x2001, 0x3001, 0x3081, 0x2081, 0x6001, 0x2002))
+    words = sum(4 for bit in (0x1000, 0x80) if flags & bit)
+    kind = dice.of((0x880B, 0x880B, 0x880B, 0x0800))
+    head = pack(">HHHH", flags, kind, len(packet) & 0xFFFF, 1) + bytes(words)
+    return ip(head[: dice.of((len(head), len(head), 6))] + ppp(packet, dice), GRE, ends)
+
+
+def _ayiya(packet: bytes, ends: Addresses, dice: Dice) -> bytes:
+    identity, signature = dice.of((0, 4, 4, 15)), dice.of((0, 5, 5, 15))
+    operation, inside = dice.of((1, 1, 1, 0x21, 2)), dice.of((41, 41, 41, 59))
+    head = bytes((identity << 4, signature << 4, operation, inside)) + bytes(4)
+    head += bytes(min(2**identity, 64) + 4 * signature)
+    return _in_udp(head + packet, ends, dice.of(((5072, 40000), (40000, 5072), (5072, 5072))))
+
+
 WRAPPERS: tuple[Wrapper, ...] = (
     _bare,
     _gre,
@@ -138,4 +154,6 @@ WRAPPERS: tuple[Wrapper, ...] = (
     _erspan,
     _tzsp,
     _capwap,
+    _pptp,
+    _ayiya,
 )
