@@ -25,7 +25,7 @@ from engine.check import (
 )
 from engine.errors import ConfigError
 from engine.events import COUNTERS
-from engine.recorder.outputs import FORMATS
+from engine.recorder.outputs import FOREIGN, FORMATS
 from engine.rings.plan import new_run_name
 from engine.rings.statistics import Statistics
 from tests.unit.recorder.whole_runs import ordered, write_run
@@ -90,6 +90,28 @@ def test_sound_run_is_proved(written, name, rows):
     findings = check_folder(str(written(name, rows)))
     assert not is_wrong(findings), report(findings)
     assert sum(f.verdict == PROVED for f in findings) >= 19
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_sums_of_other_programs_columns_are_proved_and_the_rest_is_said_to_be_open(written, name):
+    findings = check_folder(str(written(name, "finals")))
+    assert not is_wrong(findings), report(findings)
+    texts = {
+        verdict: [f.text for f in findings if f.verdict == verdict] for verdict in (PROVED, OPEN)
+    }
+    assert sum(text.startswith(FOREIGN[name]) for text in texts[PROVED]) >= 3
+    assert any("cannot be proved" in text for text in texts[OPEN])
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_lost_record_is_found_in_other_programs_columns(copied, name):
+    folder = copied(name, "finals")
+    path = folder / FOREIGN[name]
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[:-2] + lines[-1:]))
+    assert wrong(folder)
+    mend(folder)
+    assert any("records = finals" in text for text in wrong(folder))
 
 
 def test_run_of_all_records_proves_its_digest(written):

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from engine.diff import diff_folders
 from engine.errors import ConfigError
 from engine.recorder import read_back
-from engine.recorder.outputs import FORMATS
+from engine.recorder.outputs import FOREIGN, FORMATS
 from tests.unit.recorder.rows import plan_of, row_words
 from tests.unit.recorder.runs import record
 from tests.unit.recorder.whole_runs import ordered, write_run
@@ -120,6 +120,14 @@ def test_empty_run_misses_everything(tmp_path):
     found = diff_folders(a, b)
     assert (found.only_a, found.only_b, found.equal) == (0, 5, 0)
     assert diff_folders(a, a).exit_code == 0
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_other_programs_columns_alone_cannot_be_compared(tmp_path, same, name):
+    (tmp_path / "a").mkdir()
+    record(plan_of(tmp_path / "a", [name], "finals"), row_words(ordered(5)), 8)
+    with pytest.raises(ConfigError, match=f"columns alone .{FOREIGN[name]}"):
+        diff_folders(str(tmp_path / "a"), same["csv"])
 
 
 def test_folder_without_flow_records_is_a_config_error(tmp_path, same):

@@ -11,11 +11,12 @@ import struct
 import numpy as np
 from hypothesis import strategies as st
 
-from engine.config import Config
+from engine.config import Config, with_settings
 from engine.features.services import SERVICES
 from engine.layouts import CONNECTION_STATES, FEATURES, HISTORY_LETTERS, REASONS, ROW
 from engine.packets.fixed_hash import plain_hash
 from engine.recorder.community_id import plain_community_id
+from engine.recorder.outputs import WITH_HISTORY
 from engine.rings.plan import RunPlan
 
 LABELS = ("scan", "brute force", "flood")
@@ -26,9 +27,10 @@ DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 def plan_of(folder=None, formats=(), rows="alerts", run="recordertest", sources=SOURCES) -> RunPlan:
     """Return the plan of a run."""
+    history = bool(set(formats) & set(WITH_HISTORY))
     return RunPlan(
         run,
-        Config(),
+        with_settings(Config(), {"flow.history": history}),
         sources,
         (0, 0),
         1,

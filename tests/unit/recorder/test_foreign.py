@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.config import with_settings
+from engine.config import Config
 from engine.errors import ConfigError
 from engine.features.catalogue import NAMES, index
 from engine.layouts import REASONS
@@ -232,13 +232,8 @@ def test_page_of_schemas_says_of_every_column_what_is_ours():
 def written(tmp_path, wanted: list[dict], formats=tuple(FOREIGN)) -> None:
     """Record rows into a folder in these formats."""
     plan = plan_of(tmp_path, formats, rows="finals")
-    outcome = record(with_history(plan), row_words(wanted))
+    outcome = record(plan, row_words(wanted))
     assert outcome.error is None
-
-
-def with_history(plan):
-    """Return a plan whose configuration keeps connections."""
-    return replace(plan, config=with_settings(plan.config, {"flow.history": True}))
 
 
 FINALS = [simple(reason=1 + k % 5, initiator=0x0A000000 + k, packets=(k, 1)) for k in range(600)]
@@ -284,12 +279,12 @@ def test_conn_log_without_its_last_line_is_cut(tmp_path):
 @pytest.mark.parametrize("name", tuple(FOREIGN))
 def test_early_records_are_refused_where_nothing_tells_them(tmp_path, name):
     with pytest.raises(ConfigError, match="--early"):
-        check_outputs(with_history(plan_of(tmp_path, (name,), rows="all")))
+        check_outputs(plan_of(tmp_path, (name,), rows="all"))
 
 
 def test_conn_log_without_history_is_refused(tmp_path):
     with pytest.raises(ConfigError, match=r"needs flow\.history"):
-        check_outputs(plan_of(tmp_path, ("zeek",), rows="finals"))
+        check_outputs(replace(plan_of(tmp_path, ("zeek",), rows="finals"), config=Config()))
 
 
 @pytest.mark.parametrize("name", ("cicflowmeter", "nfstream"))
