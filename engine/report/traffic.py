@@ -72,7 +72,8 @@ def _no_flows(flows: Flows) -> str:
         return f"Flow records could not be read: {flows.fault}"
     if flows.file:
         return "The run has no flow."
-    return "The run wrote no flow records: with --flows parquet traffic, hosts and services show."
+    text = "The run wrote no flow records in the engine's own columns"
+    return f"{text}: with --flows parquet traffic, hosts and services show."
 
 
 def _span(columns: Columns) -> str:
