@@ -34,6 +34,7 @@ _FIRE, _DEADLINES, _COUNT = "engine.flows.clock", "engine.flows.deadlines", "eng
 _UPDATE, _EMIT, _PANES = "engine.flows.update", "engine.flows.emit", "engine.flows.panes"
 _ACTIVITY, _MARKS = "engine.features.activity", "engine.flows.marks"
 _SLOTS, _POOLS = "engine.flows.slots", "engine.flows.pools"
+_CONNECTION, _SAID = "engine.flows.connection", "engine.flows.conn_state"
 _PAYLOAD, _SPILL = "engine.flows.payload", "engine.flows.spill"
 
 CANARIES = {
@@ -119,6 +120,31 @@ CANARIES = {
     "step at its own time": Canary(
         "engine.flows.steps", "entry[_TIME] <= time", "entry[_TIME] < time"
     ),
+    # Connections, with flow.history.
+    "repeated payload untold": Canary(_CONNECTION, "return payload > 0", "return payload > 9"),
+    "SYN keeps the start": Canary(
+        _CONNECTION, "    _set_start(side, sequence, room)\n\n\n", "    pass\n\n\n"
+    ),
+    "answer to a SYN is partial": Canary(
+        _CONNECTION, "if number == 1 and payload", "if 0 and payload"
+    ),
+    "RST of the closed forgotten": Canary(
+        _CONNECTION,
+        "_enter(side, RESET)\n        return True\n    if state == IN",
+        "return True\n    if state == IN",
+    ),
+    "FIN after a reset": Canary(_CONNECTION, "_enter(peer, CLOSED)", "pass"),
+    "letters kept by a split": Canary(
+        _CONNECTION,
+        "connection[LETTERS_2] = 0, 0, 0",
+        "connection[LETTERS_2] = connection[LETTERS_0], 0, 0",
+    ),
+    "tenth repetition untold": Canary(
+        _CONNECTION, "TENS = tuple(10**k", "TENS = tuple(9**k", "powers of ten"
+    ),
+    "stream counts the FIN": Canary(_SAID, "np.int64(side[0] & FIN_SENT != 0)", "0"),
+    "active after both closed": Canary(_CONNECTION, "peer[0] & _DONE == 0", "peer[0] & 0 == 0"),
+    "turned for no reason": Canary(_CONNECTION, "connection[LETTERS_0] = TURNED", "pass"),
     # Payload.
     "names above 60 characters": Canary(
         "engine.packets.dns", "dotted + count > NAME_MAX", "dotted + count > 60"

@@ -23,6 +23,7 @@ from engine.layouts import places
 from engine.memory.pointers import bytes_at, load_u8, pointer
 from engine.packets import dns
 from engine.packets.greetings import client_hello, is_http_request
+from engine.packets.ip import transport_offset
 from tests.conftest import ROOT
 from tests.property import payloads
 from tests.property.dice import Dice
@@ -110,6 +111,22 @@ def test_changed_payload_is_not_read_beyond_its_end(gene, draw, drawn):
 @given(st.binary(min_size=1, max_size=BYTES_MAX + 70))
 def test_any_bytes_are_not_read_beyond_their_end(payload):
     found(payload)
+
+
+@njit
+def find_transport(address, size):
+    """Return where the transport header of a packet of `size` bytes would begin."""
+    return transport_offset(bytes_at(address, size), size)
+
+
+@given(
+    st.sampled_from((b"\x45", b"\x4f", b"\x60")),
+    st.lists(st.sampled_from((0, 1, 6, 44, 51, 60, 135, 255)), min_size=19, max_size=400),
+)
+def test_headers_of_any_bytes_are_not_walked_beyond_their_end(first, rest):
+    packet = first + bytes(rest)
+    at = find_transport(PLACE.put(packet), len(packet))
+    assert at == -1 or 20 <= at <= len(packet)
 
 
 def test_read_beyond_the_end_would_be_noticed():
