@@ -14,6 +14,7 @@ from engine.report.card import read_card
 from engine.report.detections import detections, needed_features
 from engine.report.flows import Flows, read_flows
 from engine.report.folder import load
+from engine.report.hosts import read_hosts, standing_out
 from engine.report.identity import damage, identity, no_captures
 from engine.report.markup import Markup, element, raw_style
 from engine.report.style import RULES
@@ -41,6 +42,7 @@ def page(folder: str) -> str:
         detections(alerts, flows.sample.ranges(), record, read_card(record)),
         over_time(flows, alerts),
         hosts(flows, alerts),
+        standing_out(read_hosts(path)),
         accounting(record),
         damage(record, unfinished),
         identity(record),

@@ -80,6 +80,8 @@ summary { cursor: pointer; overflow-wrap: anywhere; }
 .features td { vertical-align: middle; }
 .features td:nth-child(1) { width: 44%; } .features td:nth-child(1) code { white-space: normal; }
 .features td:nth-child(3) { width: 30%; min-width: 170px; }
+.standing td { vertical-align: middle; } .standing td:nth-child(4) { min-width: 150px; width: 26%; }
+.standing td:nth-child(5) { color: var(--soft); }
 .strip { display: block; width: 100%; height: 20px; overflow: visible; }
 .rail { stroke: var(--line); stroke-width: 2; }
 .band { fill: var(--band); } .middle { stroke: var(--accent); stroke-width: 2; }
