@@ -33,6 +33,7 @@ TELLING = {
     "ddos_new_flow_rate_log10": "flood against the host",
     "burst_flow_count": "bursts of connections",
 }
+OF_INTERNAL = ("internal_staging_log2", "upload_download_log2", "large_upload_count")  # Hosts.
 NAMED = 3
 LINE_BYTES_MAX = 1 << 20
 _BATCH = 1024
@@ -43,6 +44,7 @@ _INDICES = {name: NAMES.index(name) for name in TELLING}
 class _Host(msgspec.Struct, frozen=True):
     address: str
     features: dict[str, float]
+    internal: bool = True
 
 
 _HOST = msgspec.json.Decoder(_Host)
@@ -83,9 +85,10 @@ def _take(found: Hosts, batch: list[_Host]) -> None:
     vector = np.zeros((len(NAMES), len(batch)), np.float32)
     valid = np.zeros(vector.shape, bool)
     for name, index in _INDICES.items():
-        values = [(host.features[name], host.address) for host in batch if name in host.features]
+        values = []
         for at, host in enumerate(batch):
-            if name in host.features:
+            if name in host.features and (host.internal or name not in OF_INTERNAL):
+                values.append((host.features[name], host.address))
                 vector[index, at] = min(_VALUE_MAX, max(-_VALUE_MAX, host.features[name]))
                 valid[index, at] = True
         known = found.largest.get(name, [])

@@ -147,6 +147,11 @@ dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }
   .features td, .features td:nth-child(n) { border: 0; width: auto; padding: 2px 0; min-width: 0; }
   .features td:nth-child(3) { grid-column: 1 / 3; padding: 0 4px; }
   .features td:nth-child(4), .features td:nth-child(5) { display: none; }
+  .standing thead, .standing td:nth-child(5) { display: none; }
+  .standing tr { display: grid; grid-template-columns: minmax(0, 1fr) auto auto; padding: 6px 0;
+    border-bottom: 1px solid var(--line); }
+  .standing td, .standing td:nth-child(n) { border: 0; width: auto; min-width: 0; }
+  .standing td:nth-child(4) { grid-column: 1 / 4; padding: 0 4px; }
 }
 @media print {
   body { background: #fff; } .card, .tile { break-inside: avoid; } nav { display: none; }

@@ -42,6 +42,15 @@ def test_range_is_of_all_hosts_that_have_the_feature(tmp_path):
     assert (known.low, known.high) == (151.0, 2849.0)
 
 
+def test_what_is_sent_outside_counts_for_hosts_inside(tmp_path):
+    lines = [
+        {"address": "198.51.100.7", "internal": False, "features": {"large_upload_count": 9.0}},
+        {"address": "10.0.0.7", "internal": True, "features": {"large_upload_count": 2.0}},
+    ]
+    (tmp_path / HOSTS).write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert read_hosts(tmp_path).largest["large_upload_count"] == [(2.0, "10.0.0.7")]
+
+
 def test_run_without_hosts_has_no_section(tmp_path):
     assert standing_out(read_hosts(tmp_path)) == ""
 
