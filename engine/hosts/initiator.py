@@ -3,7 +3,7 @@
 from numba import njit
 
 from engine.hosts.addresses import EXTERNAL, INTERNAL, fixed_address_hash
-from engine.hosts.known import ADDRESS_HASH, kind_at, touch_initiator
+from engine.hosts.known import ADDRESS_HASH, initiator_part, kind_at, touch_initiator
 from engine.hosts.op import (
     BWD_BYTES,
     BWD_PAYLOAD,
@@ -39,11 +39,12 @@ from engine.hosts.space import (
     PACKETS_60_AT,
     PACKETS_300_AT,
     host_at,
-    initiator_at,
-    names_at,
+    inside,
+    spread,
 )
 from engine.hosts.starts import add_start
 from engine.hosts.windows import PANES_30, PANES_60, PANES_300, open_cell
+from engine.layouts.hosts import HOSTS
 from engine.layouts.records import FACT_EVENT
 from engine.layouts.windows import (
     INITIATOR_30,
@@ -53,7 +54,6 @@ from engine.layouts.windows import (
     PART,
 )
 from engine.memory.options import HOT, KERNEL
-from engine.memory.pointers import shifted
 from engine.memory.wide import square_add, wide_add
 
 _INITIATOR_30_WORDS = INITIATOR_30.words
@@ -67,8 +67,9 @@ SUM_MAX = 1 << 61  # Where the sum of a cell's durations stops.
 SHORT_PACKETS, SHORT_NS = 20, 10_000_000_000  # A log-in of fewer data packets, of at most 10 s.
 _ENDED_BACKWARD = 8  # As in a final's head.
 
-CELL_30, CELL_60, CELL_300 = (PART.index(f"cell_{name}") for name in ("30", "60", "300"))
-CELL_NAMES = PART.index("cell_names")
+CELL_30, CELL_60, CELL_300 = (PART.index(f"cells_{name}") for name in ("30", "60", "300"))
+NAMES_AT = HOSTS.index("names_at")
+CELL_NAMES = PART.index("cells_names")
 FWD_PACKETS, TCP_30, RST_30, SMB_DATA, SMB_WRITTEN, SMB_READ, UPLOAD_30 = range(7)
 assert [INITIATOR_30.index(name) for name in ("fwd_packets_30", "rst_30", "upload_30")] == [0, 2, 6]
 PACKETS_60, BYTES_60, TCP_60, UDP_60, ENDED_60, DURATION_60, SQUARES_60 = range(7)
@@ -103,21 +104,21 @@ def peer_hash_of(words, op):
 @njit(**HOT)
 def cell_30(part, pane):
     """Return the pointer to the open cell of 15 s."""
-    group = shifted(part, PACKETS_30_AT)
+    group = inside(part, PACKETS_30_AT, _INITIATOR_30_WORDS)
     return open_cell(part, CELL_30, group, _INITIATOR_30_WORDS, pane // PANES_30)
 
 
 @njit(**HOT)
 def cell_60(part, pane):
     """Return the pointer to the open cell of 30 s."""
-    group = shifted(part, PACKETS_60_AT)
+    group = inside(part, PACKETS_60_AT, _INITIATOR_60_WORDS)
     return open_cell(part, CELL_60, group, _INITIATOR_60_WORDS, pane // PANES_60)
 
 
 @njit(**HOT)
 def cell_300(part, pane):
     """Return the pointer to the open cell of 150 s."""
-    group = shifted(part, PACKETS_300_AT)
+    group = inside(part, PACKETS_300_AT, _INITIATOR_300_WORDS)
     return open_cell(part, CELL_300, group, _INITIATOR_300_WORDS, pane // PANES_300)
 
 
@@ -179,7 +180,7 @@ def add_flow(space, op):
     """Add a delta or remainder to the initiator part of its initiator, which is there."""
     words, place, pane = space.words, op[INITIATOR], op[PANE]
     touch_initiator(words, place, pane)
-    part = initiator_at(words, place)
+    part = initiator_part(words, place)
     peer_kind = kind_at(words, op[RESPONDER], peer_of(op))
     _add_packets(part, op, pane, peer_kind)
     cell = _add_peers(part, op, pane, peer_kind)
@@ -194,7 +195,7 @@ def add_flow(space, op):
 @njit(**KERNEL)
 def end_flow(words, op):
     """Add an ended mark to the initiator part of its initiator, which is there."""
-    part, pane = initiator_at(words, op[INITIATOR]), op[PANE]
+    part, pane = initiator_part(words, op[INITIATOR]), op[PANE]
     duration = min(op[DURATION], DURATION_MAX)
     minute = cell_60(part, pane)
     minute[ENDED_60] += 1
@@ -228,7 +229,8 @@ def add_message(words, op):
     """Add a DNS message to the initiator part of its host, which is there."""
     place, pane = op[INITIATOR], op[PANE]
     touch_initiator(words, place, pane)
-    part, group = initiator_at(words, place), names_at(words, place)
+    part = initiator_part(words, place)
+    group = spread(words, NAMES_AT, _NAMES_300_WORDS, place)
     cell = open_cell(part, CELL_NAMES, group, _NAMES_300_WORDS, pane // PANES_300)
     if op[HEAD] >> _RESPONSE_SHIFT & 1:
         cell[ANSWERS] += 1

@@ -39,12 +39,13 @@ RESPONDER_PANE = HOST.index("responder_pane")
 ADDRESS_HASH = HOST.index("address_hash")
 PREFIX_HASH = HOST.index("prefix_hash")
 HAS_START = HOST.index("has_start")
+HAS_INITIATOR = HOST.index("has_initiator")
+HAS_RESPONDER = HOST.index("has_responder")
 KEY_WORDS = 3
-_STAMPS = tuple(
-    PART.index(f"cell_{name}")
-    for name in "30 60 300 starts_30 starts_60 starts_300 internal names 150".split()  # noqa: SIM905
-)
-_RESPONDER_STAMPS = tuple(RESPONDER_PART.index(f"cell_{name}") for name in ("10", "to_60"))
+_STAMPS = 16  # Both lines of stamps that begin an initiator part.
+assert PART.index("younger") == _STAMPS
+_CELL_150 = PART.index("cell_150")
+_RESPONDER_STAMPS = RESPONDER_PART.words
 _IS_BEGUN = PART.index("is_begun")
 _HAS_OLDER = PART.index("has_older")
 _MADE = counter_index("classifier", "hosts_made")
@@ -98,13 +99,7 @@ def make_host(space, hashed, address, pane):
     host[INITIATOR_PANE] = host[RESPONDER_PANE] = NEVER
     host[ADDRESS_HASH] = fixed_address_hash(address[0], address[1], address[2])
     host[PREFIX_HASH] = fixed_prefix_hash(address[0], address[1], address[2])
-    host[HAS_START] = 0
-    part, responder = initiator_at(words, place), responder_at(words, place)
-    for stamp in _STAMPS:
-        part[stamp] = NEVER
-    part[_IS_BEGUN] = part[_HAS_OLDER] = 0
-    for stamp in _RESPONDER_STAMPS:
-        responder[stamp] = NEVER
+    host[HAS_START] = host[HAS_INITIATOR] = host[HAS_RESPONDER] = 0
     index.insert(host_index(words), words[HOST_BITS], hashed, place)
     words[HOST_COUNT] += 1
     words[EXTERNAL_COUNT] += is_external
@@ -118,6 +113,33 @@ def kind_at(words, place, address):
     if place:
         return EXTERNAL if host_at(words, place)[IS_EXTERNAL] else INTERNAL
     return kind_of(words, address[0], address[1], address[2])
+
+
+@njit(**HOT)
+def initiator_part(words, place):
+    """Return the pointer to a host's initiator part, which begins empty when first asked for.
+
+    Not sooner: memory is taken when it is first written, and most hosts have one part.
+    """
+    part, host = initiator_at(words, place), host_at(words, place)
+    if host[HAS_INITIATOR] == 0:
+        host[HAS_INITIATOR] = 1
+        for stamp in range(_STAMPS):
+            part[stamp] = NEVER
+        part[_CELL_150] = NEVER
+        part[_IS_BEGUN] = part[_HAS_OLDER] = 0
+    return part
+
+
+@njit(**HOT)
+def responder_part(words, place):
+    """Return the pointer to a host's responder part, likewise."""
+    part, host = responder_at(words, place), host_at(words, place)
+    if host[HAS_RESPONDER] == 0:
+        host[HAS_RESPONDER] = 1
+        for stamp in range(_RESPONDER_STAMPS):
+            part[stamp] = NEVER
+    return part
 
 
 @njit(**HOT)

@@ -11,20 +11,21 @@ from engine.events import counter_index
 from engine.hosts import index, op
 from engine.hosts.initiator import add_flow, add_message, end_flow
 from engine.hosts.known import HOST_BITS, find_host, host_index, make_host
-from engine.hosts.responder import add_flow_to, end_flow_to
+from engine.hosts.responder import TO_10_AT, add_flow_to, end_flow_to
 from engine.hosts.space import (
     OP_WORDS,
     OPS_MAX,
-    PACKETS_30_AT,
-    STARTS_30_AT,
-    STARTS_60_AT,
-    TO_10_AT,
+    PACKETS_300_AT,
     host_at,
     initiator_at,
     key_of,
     responder_at,
+    spread,
 )
+from engine.hosts.starts import STARTS_30_AT, STARTS_60_AT
+from engine.hosts.windows import PANES_30, PANES_60
 from engine.layouts.records import DELTA_EVENT, FACT_EVENT
+from engine.layouts.windows import RESPONDER_10, STARTS_30, STARTS_60
 from engine.memory.options import HOT, KERNEL
 from engine.memory.pointers import prefetch_write, shifted
 
@@ -35,6 +36,8 @@ _VERSION_SHIFT = DELTA_EVENT.shift("key", "version6")
 _FACT_HOST, _FACT_VERSION6 = FACT_EVENT.index("host_high"), FACT_EVENT.index("version6")
 _EVENT_WORDS = DELTA_EVENT.words
 _LINE_WORDS = 8
+_STARTS_30_WORDS, _STARTS_60_WORDS = STARTS_30.words, STARTS_60.words
+_RESPONDER_10_WORDS = RESPONDER_10.words
 
 
 @njit(**HOT)
@@ -83,26 +86,31 @@ def _find(space, one, address_at, hash_at, makes):
 
 
 @njit(**HOT)
-def _ask_initiator(words, place, is_start):
-    """Ask for the lines of an initiator part that will be written."""
-    prefetch_write(host_at(words, place), 0)
-    part = initiator_at(words, place)
-    prefetch_write(part, 0)
-    for at in range(PACKETS_30_AT, STARTS_30_AT, _LINE_WORDS):
-        prefetch_write(part, at)
-    if is_start:
-        for at in range(STARTS_30_AT, STARTS_30_AT + 5 * _LINE_WORDS, _LINE_WORDS):
-            prefetch_write(part, at)
-        prefetch_write(part, STARTS_60_AT)
+def _ask_lines(words, count):
+    """Ask for the first words of something that will be written."""
+    for at in range(0, count, _LINE_WORDS):
+        prefetch_write(words, at)
 
 
 @njit(**HOT)
-def _ask_responder(words, place):
+def _ask_initiator(words, place, pane, is_start):
+    """Ask for the lines of an initiator part that will be written."""
+    prefetch_write(host_at(words, place), 0)
+    _ask_lines(initiator_at(words, place), PACKETS_300_AT)
+    if is_start:
+        first, gap = spread(words, STARTS_30_AT, _STARTS_30_WORDS, place)
+        _ask_lines(shifted(first, (pane // PANES_30 & 1) * gap), 5 * _LINE_WORDS)
+        first, gap = spread(words, STARTS_60_AT, _STARTS_60_WORDS, place)
+        _ask_lines(shifted(first, (pane // PANES_60 & 1) * gap), 2 * _LINE_WORDS)
+
+
+@njit(**HOT)
+def _ask_responder(words, place, pane):
     """Ask for the lines of a responder part that will be written."""
     prefetch_write(host_at(words, place), 0)
-    part = responder_at(words, place)
-    for at in range(0, TO_10_AT + 2 * _LINE_WORDS, _LINE_WORDS):
-        prefetch_write(part, at)
+    _ask_lines(responder_at(words, place), _LINE_WORDS)
+    first, gap = spread(words, TO_10_AT, _RESPONDER_10_WORDS, place)
+    _ask_lines(shifted(first, (pane & 1) * gap), 2 * _LINE_WORDS)
 
 
 @njit(**HOT)
@@ -113,11 +121,11 @@ def _place(space, one):
     one[op.INITIATOR] = _find(space, one, op.INITIATOR_ADDRESS, op.INITIATOR_HASH, makes)
     one[op.RESPONDER] = 0
     if one[op.INITIATOR]:
-        _ask_initiator(space.words, one[op.INITIATOR], is_start)
+        _ask_initiator(space.words, one[op.INITIATOR], one[op.PANE], is_start)
     if one[op.KIND] != op.FACT_OP:
         one[op.RESPONDER] = _find(space, one, op.RESPONDER_ADDRESS, op.RESPONDER_HASH, makes)
         if one[op.RESPONDER]:
-            _ask_responder(space.words, one[op.RESPONDER])
+            _ask_responder(space.words, one[op.RESPONDER], one[op.PANE])
 
 
 @njit(**HOT)

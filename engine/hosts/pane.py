@@ -30,11 +30,22 @@ from engine.hosts.pairs import (
     pair_at,
     pair_index,
 )
+from engine.hosts.responder import TO_10_AT
 from engine.hosts.responder_row import write_responder_row
 from engine.hosts.rows import INITIATOR_RING, RESPONDER_RING, ROW_BITS, ROWS, hash_row
-from engine.hosts.space import host_at, initiator_at, key_of, responder_at
-from engine.hosts.starts import apply_starts
+from engine.hosts.space import (
+    INITIATOR_WORDS,
+    RESPONDER_WORDS,
+    host_at,
+    initiator_at,
+    key_of,
+    responder_at,
+    spread,
+)
+from engine.hosts.starts import STARTS_30_AT, STARTS_60_AT, apply_starts
+from engine.hosts.windows import PANES_60
 from engine.layouts.hosts import HOST_ROW, HOSTS, NEVER, RESPONDER_ROW
+from engine.layouts.windows import RESPONDER_10, STARTS_30, STARTS_60
 from engine.memory.options import HOT, KERNEL
 from engine.memory.pointers import prefetch, shifted
 
@@ -45,7 +56,40 @@ OPEN_PANE, END_NS = HOSTS.index("pane"), HOSTS.index("end_ns")
 BEGINNING = -(1 << 63)
 _AHEAD = 4
 _LINE_WORDS = 8
-_ASKED_LINES = 24
+_STARTS_30_WORDS, _STARTS_60_WORDS = STARTS_30.words, STARTS_60.words
+_RESPONDER_10_WORDS = RESPONDER_10.words
+
+
+@njit(**HOT)
+def _ask(group, place, count):
+    """Ask for a place of a group."""
+    words = shifted(group[0], place * group[1])
+    for at in range(0, count, _LINE_WORDS):
+        prefetch(words, at)
+
+
+@njit(**KERNEL)
+def _ask_initiator(words, place, pane):
+    """Ask for what the row of an initiator part is made of."""
+    part = initiator_at(words, place)
+    for at in range(0, INITIATOR_WORDS, _LINE_WORDS):
+        prefetch(part, at)
+    group = spread(words, STARTS_30_AT, _STARTS_30_WORDS, place)
+    _ask(group, 0, _STARTS_30_WORDS)
+    _ask(group, 1, _STARTS_30_WORDS)
+    _ask(
+        spread(words, STARTS_60_AT, _STARTS_60_WORDS, place), pane // PANES_60 & 1, _STARTS_60_WORDS
+    )
+
+
+@njit(**KERNEL)
+def _ask_responder(words, place, pane):
+    """Ask for what the row of a responder part is made of."""
+    part = responder_at(words, place)
+    for at in range(0, RESPONDER_WORDS, _LINE_WORDS):
+        prefetch(part, at)
+    group = spread(words, TO_10_AT, _RESPONDER_10_WORDS, place)
+    _ask(group, pane & 1, _RESPONDER_10_WORDS)
 
 
 @njit(**KERNEL)
@@ -55,16 +99,12 @@ def _write_rows(space, pane):
     begin = words[TOUCHED_AT]
     for number in range(words[TOUCHED_INITIATORS]):
         if number + _AHEAD < words[TOUCHED_INITIATORS]:
-            part = initiator_at(words, words[begin + number + _AHEAD])
-            for line in range(_ASKED_LINES):
-                prefetch(part, line * _LINE_WORDS)
+            _ask_initiator(words, words[begin + number + _AHEAD], pane)
         write_initiator_row(space, words[begin + number], pane)
     begin += words[HOSTS_MAX]
     for number in range(words[TOUCHED_RESPONDERS]):
         if number + _AHEAD < words[TOUCHED_RESPONDERS]:
-            part = responder_at(words, words[begin + number + _AHEAD])
-            for line in range(_ASKED_LINES):
-                prefetch(part, line * _LINE_WORDS)
+            _ask_responder(words, words[begin + number + _AHEAD], pane)
         write_responder_row(space, words[begin + number], pane)
     words[TOUCHED_INITIATORS] = words[TOUCHED_RESPONDERS] = 0
 

@@ -3,7 +3,7 @@
 from numba import njit
 
 from engine.hosts.addresses import fixed_address_hash, fixed_prefix_hash
-from engine.hosts.known import ADDRESS_HASH, PREFIX_HASH, touch_responder
+from engine.hosts.known import ADDRESS_HASH, PREFIX_HASH, responder_part, touch_responder
 from engine.hosts.op import (
     BWD_BYTES,
     ENDED_BITS,
@@ -22,8 +22,9 @@ from engine.hosts.op import (
     protocol_of,
 )
 from engine.hosts.sketches import add_count, raise_register, top_bits
-from engine.hosts.space import TO_10_AT, TO_60_AT, host_at, responder_at
+from engine.hosts.space import TO_60_AT, host_at, inside, spread
 from engine.hosts.windows import PANES_60, open_cell
+from engine.layouts.hosts import HOSTS
 from engine.layouts.windows import RESPONDER_10, RESPONDER_60, RESPONDER_PART
 from engine.memory.options import HOT, KERNEL
 from engine.memory.pointers import shifted
@@ -31,7 +32,8 @@ from engine.memory.pointers import shifted
 _RESPONDER_10_WORDS = RESPONDER_10.words
 _RESPONDER_60_WORDS = RESPONDER_60.words
 
-CELL_10, CELL_60 = RESPONDER_PART.index("cell_10"), RESPONDER_PART.index("cell_to_60")
+TO_10_AT = HOSTS.index("responder_10_at")
+CELL_10, CELL_60 = RESPONDER_PART.index("cells_10"), RESPONDER_PART.index("cells_to_60")
 TO_PACKETS, FROM_PACKETS, TO_TCP, TO_IMPOSSIBLE, TO_UDP_BYTES, FROM_UDP_BYTES, UDP_PACKETS = (
     RESPONDER_10.index(name)
     for name in (
@@ -65,9 +67,10 @@ _ENDED_PROPER = 2  # As in a final's head.
 
 
 @njit(**HOT)
-def cell_10(part, pane):
+def _cell_10(words, part, place, pane):
     """Return the pointer to the open cell of 5 s: a pane."""
-    return open_cell(part, CELL_10, shifted(part, TO_10_AT), _RESPONDER_10_WORDS, pane)
+    group = spread(words, TO_10_AT, _RESPONDER_10_WORDS, place)
+    return open_cell(part, CELL_10, group, _RESPONDER_10_WORDS, pane)
 
 
 @njit(**HOT)
@@ -98,8 +101,8 @@ def add_flow_to(space, op):
     """Add a delta or remainder to the responder part of its responder, which is there."""
     words, place, pane = space.words, op[RESPONDER], op[PANE]
     touch_responder(words, place, pane)
-    part = responder_at(words, place)
-    cell = cell_10(part, pane)
+    part = responder_part(words, place)
+    cell = _cell_10(words, part, place, pane)
     forward, backward, protocol = fwd_packets(op), bwd_packets(op), protocol_of(op)
     cell[TO_PACKETS] += forward
     cell[FROM_PACKETS] += backward
@@ -118,7 +121,7 @@ def add_flow_to(space, op):
             cell[TO_SYN_OPEN] += marks & HANDSHAKE == 0
     if forward:
         _add_forward(space, op, cell, forward)
-    wide = shifted(part, TO_60_AT)
+    wide = inside(part, TO_60_AT, _RESPONDER_60_WORDS)
     minute = open_cell(part, CELL_60, wide, _RESPONDER_60_WORDS, pane // PANES_60)
     minute[TO_PACKETS_60] += forward
 
@@ -127,6 +130,7 @@ def add_flow_to(space, op):
 def end_flow_to(words, op):
     """Add an ended mark to the responder part of its responder, which is there."""
     if protocol_of(op) == _TCP:
-        cell = cell_10(responder_at(words, op[RESPONDER]), op[PANE])
+        place = op[RESPONDER]
+        cell = _cell_10(words, responder_part(words, place), place, op[PANE])
         cell[TO_ENDED] += 1
         cell[TO_PROPER] += op[ENDED_BITS] & _ENDED_PROPER != 0

@@ -13,6 +13,7 @@ from engine.hosts.responder import (
     LENGTH_BINS,
     PREFIX_BUCKETS,
     REGISTERS_AT,
+    TO_10_AT,
     TO_ENDED,
     TO_IMPOSSIBLE,
     TO_PACKETS,
@@ -27,7 +28,7 @@ from engine.hosts.responder import (
 )
 from engine.hosts.rows import FEATURES, VALID, next_responder_row
 from engine.hosts.sketches import entropy, estimate
-from engine.hosts.space import TO_10_AT, TO_60_AT, host_at, responder_at
+from engine.hosts.space import TO_60_AT, host_at, initiator_at, inside, responder_at, spread
 from engine.hosts.values import log2_ratio, put, put_if, ratio, share_of
 from engine.hosts.windows import PANES_60, cells_of, covered_ns, per_second
 from engine.layouts.windows import RESPONDER_10, RESPONDER_60
@@ -83,11 +84,11 @@ def write_responder_row(space, place, pane):
     host, part = host_at(words, place), responder_at(words, place)
     at = next_responder_row(space, host, pane)
     row = shifted(space.floats, 2 * (at + FEATURES))
-    zeros = responder_at(words, 0)
-    group = shifted(part, TO_10_AT)
-    cells = cells_of(part, CELL_10, group, _RESPONDER_10_WORDS, (pane, zeros))
-    group = shifted(part, TO_60_AT)
-    minute = cells_of(part, CELL_60, group, _RESPONDER_60_WORDS, (pane // PANES_60, zeros))
+    zeros = initiator_at(words, 0)
+    group = spread(words, TO_10_AT, _RESPONDER_10_WORDS, place)
+    cells = cells_of(part, CELL_10, group, (pane, zeros))
+    group = inside(part, TO_60_AT, _RESPONDER_60_WORDS)
+    minute = cells_of(part, CELL_60, group, (pane // PANES_60, zeros))
     known = host[KNOWN_PANE]
     valid = _write_counts(row, cells) | _write_spread(row, cells)
     covered = covered_ns(pane, 1, known)

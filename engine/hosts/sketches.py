@@ -13,7 +13,6 @@ from numba import njit
 from engine.layouts.windows import FILTER_WORDS
 from engine.memory.lanes import count_bits, leading_zeros
 from engine.memory.options import HOT, KERNEL
-from engine.memory.pointers import shifted
 from engine.memory.wide import wrapped_sum
 
 BITMAP_BITS, SMALL_BITS = 256, 64
@@ -116,12 +115,6 @@ def estimate(cells, at):
     if found <= 640.0 and zeros > 0:
         return 256.0 * math.log(256.0 / float(zeros))
     return found
-
-
-@njit(**HOT)
-def filter_at(filters, number):
-    """Return the pointer to one of a part's two filters."""
-    return shifted(filters, number * FILTER_WORDS)
 
 
 @njit(**HOT)

@@ -36,6 +36,7 @@ from engine.layouts.windows import (
 )
 from engine.memory.options import HOT, KERNEL
 from engine.memory.pointers import pointer, shifted
+from engine.packets.key import secret_words
 
 _HOST_WORDS = HOST.words
 
@@ -47,20 +48,24 @@ PENDING, JOINED, READY = range(3)  # Operations gathered; rows joined, rows made
 _LINE_WORDS = 8
 _LOW64 = (1 << 64) - 1
 
-# An initiator part: what begins it, both filters, then two cells of each group.
-FILTERS_AT = PART.words
-PACKETS_30_AT = FILTERS_AT + 2 * FILTER_WORDS
+# What an initiator part and a responder part hold themselves: two cells of each small group.
+PACKETS_30_AT = PART.words
 PACKETS_60_AT = PACKETS_30_AT + 2 * INITIATOR_30.words
 PACKETS_300_AT = PACKETS_60_AT + 2 * INITIATOR_60.words
-STARTS_30_AT = PACKETS_300_AT + 2 * INITIATOR_300.words
-STARTS_60_AT = STARTS_30_AT + 2 * STARTS_30.words
-STARTS_300_AT = STARTS_60_AT + 2 * STARTS_60.words
+STARTS_300_AT = PACKETS_300_AT + 2 * INITIATOR_300.words
 INITIATOR_WORDS = STARTS_300_AT + 2 * STARTS_300.words
-INTERNAL_WORDS = 2 * INTERNAL_300.words
-NAMES_WORDS = 2 * NAMES_300.words
-TO_10_AT = RESPONDER_PART.words
-TO_60_AT = TO_10_AT + 2 * RESPONDER_10.words
+TO_60_AT = RESPONDER_PART.words
 RESPONDER_WORDS = TO_60_AT + 2 * RESPONDER_60.words
+# Words of a host in regions of two places.
+SPREAD = {
+    "filters_at": FILTER_WORDS,
+    "responder_10_at": RESPONDER_10.words,
+    "starts_30_at": STARTS_30.words,
+    "starts_60_at": STARTS_60.words,
+    "internals_at": INTERNAL_300.words,
+    "names_at": NAMES_300.words,
+}
+assert max(SPREAD.values()) <= INITIATOR_WORDS, "no zeros for a missing cell"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +86,13 @@ class HostShape:
     responder_index_at: int
     hosts_at: int
     initiators_at: int
+    responders_at: int
+    filters_at: int
+    responder_10_at: int
+    starts_30_at: int
+    starts_60_at: int
     internals_at: int
     names_at: int
-    responders_at: int
     pairs_at: int
     initiator_rows_at: int
     responder_rows_at: int
@@ -107,9 +116,8 @@ def host_shape(section: HostSection, max_flows: int) -> HostShape:
         ("responder_index_at", 1 << bits["row_bits"]),
         ("hosts_at", (hosts + 1) * HOST.words),
         ("initiators_at", (hosts + 1) * INITIATOR_WORDS),
-        ("internals_at", (hosts + 1) * INTERNAL_WORDS),
-        ("names_at", (hosts + 1) * NAMES_WORDS),
         ("responders_at", (hosts + 1) * RESPONDER_WORDS),
+        *((name, 2 * (hosts + 1) * words) for name, words in SPREAD.items()),
         ("pairs_at", (pairs + 1) * PAIR.words),
         ("initiator_rows_at", (rows + 1) * HOST_ROW.words),
         ("responder_rows_at", (rows + 1) * RESPONDER_ROW.words),
@@ -140,7 +148,7 @@ def initialise(
     """Make zeroed words a segment without hosts. The halves of the key: 0 <= half < 2**64."""
     names = HOSTS.dtype().names
     fixed = {name: getattr(shape, name) for name in HostShape.__dataclass_fields__ if name in names}
-    low, high = (np.uint64(half).view(np.int64) for half in (hash_key[1], hash_key[0] | 1))
+    low, high = secret_words(hash_key)[:2]  # A weak key gives strong words.
     fixed |= {"key_low": low, "key_high": high, "network_count": len(section.home_networks)}
     fixed |= {"pane": NEVER, "end_ns": -(1 << 63), "initiator_gone": NEVER, "responder_gone": NEVER}
     for name, value in fixed.items():
@@ -215,8 +223,7 @@ _KEY_LOW = HOSTS.index("key_low")
 _KEY_HIGH = HOSTS.index("key_high")
 _HOSTS_AT = HOSTS.index("hosts_at")
 _INITIATORS_AT = HOSTS.index("initiators_at")
-_INTERNALS_AT = HOSTS.index("internals_at")
-_NAMES_AT = HOSTS.index("names_at")
+_PLACES = HOSTS.index("max_hosts")
 _RESPONDERS_AT = HOSTS.index("responders_at")
 
 
@@ -239,18 +246,18 @@ def initiator_at(words, place):
 
 
 @njit(**HOT)
-def internal_at(words, place):
-    """Return the pointer to a host's two cells of starts to internal peers."""
-    return shifted(words, words[_INTERNALS_AT] + place * INTERNAL_WORDS)
-
-
-@njit(**HOT)
-def names_at(words, place):
-    """Return the pointer to a host's two cells of DNS names."""
-    return shifted(words, words[_NAMES_AT] + place * NAMES_WORDS)
-
-
-@njit(**HOT)
 def responder_at(words, place):
     """Return the pointer to a host's responder part."""
     return shifted(words, words[_RESPONDERS_AT] + place * RESPONDER_WORDS)
+
+
+@njit(**HOT)
+def inside(part, at, count):
+    """Return a small group: pointer to its first place, words to its second."""
+    return shifted(part, at), count
+
+
+@njit(**HOT)
+def spread(words, region, count, place):
+    """Return a host's group in a region of two places; `region`: word that says where it begins."""
+    return shifted(words, words[region] + place * count), (words[_PLACES] + 1) * count

@@ -32,21 +32,18 @@ from engine.hosts.ports import is_admin
 from engine.hosts.sketches import (
     add_count,
     enter_filter,
-    filter_at,
     is_in_filter,
     set_bit,
     top_bits,
 )
 from engine.hosts.sorting import sort_starts
 from engine.hosts.space import (
-    FILTERS_AT,
     REMAINDER_STARTS_MAX,
-    STARTS_30_AT,
-    STARTS_60_AT,
     STARTS_300_AT,
     host_at,
     initiator_at,
-    internal_at,
+    inside,
+    spread,
 )
 from engine.hosts.windows import PANES_30, PANES_60, PANES_300, open_cell
 from engine.layouts.hosts import HOST, HOSTS, START
@@ -80,11 +77,14 @@ START_COUNT = HOSTS.index("start_count")
 REMAINDER_STARTS = HOSTS.index("remainder_starts")
 START_CAPACITY = HOSTS.index("start_capacity")
 STARTS_AT = HOSTS.index("starts_at")
+FILTERS_AT = HOSTS.index("filters_at")
+STARTS_30_AT, STARTS_60_AT = HOSTS.index("starts_30_at"), HOSTS.index("starts_60_at")
+INTERNALS_AT = HOSTS.index("internals_at")
 _LEFT_OUT = counter_index("classifier", "starts_left_out")
-CELL_STARTS_30, CELL_STARTS_60, CELL_STARTS_300, CELL_INTERNAL, CELL_150 = (
-    PART.index(f"cell_{name}")
-    for name in ("starts_30", "starts_60", "starts_300", "internal", "150")
+CELL_STARTS_30, CELL_STARTS_60, CELL_STARTS_300, CELL_INTERNAL = (
+    PART.index(f"cells_{name}") for name in ("starts_30", "starts_60", "starts_300", "internal")
 )
+CELL_150 = PART.index("cell_150")
 CELLS_150_AT = PART.index("cells_150")
 _YOUNGER, _INSERTIONS, _BEGAN, _IS_BEGUN, _HAS_OLDER = (
     PART.index(name) for name in ("younger", "insertions", "began_ns", "is_begun", "has_older")
@@ -142,13 +142,21 @@ def _turn_filters(part, pane):
 
 
 @njit(**HOT)
-def _is_new(part, hashed):
-    """Return whether a key is in neither filter."""
-    filters = shifted(part, FILTERS_AT)
+def _filter_at(words, place, number):
+    """Return the pointer to one of a host's two filters."""
+    first, gap = spread(words, FILTERS_AT, FILTER_WORDS, place)
+    return shifted(first, number * gap)
+
+
+@njit(**HOT)
+def _is_new(words, place, part, hashed):
+    """Return whether a key is in neither filter of a host."""
     younger = part[_YOUNGER]
-    if part[_IS_BEGUN] and is_in_filter(filter_at(filters, younger), hashed):
+    if part[_IS_BEGUN] and is_in_filter(_filter_at(words, place, younger), hashed):
         return False
-    return not (part[_HAS_OLDER] and is_in_filter(filter_at(filters, 1 - younger), hashed))
+    if part[_HAS_OLDER] == 0:
+        return True
+    return not is_in_filter(_filter_at(words, place, 1 - younger), hashed)
 
 
 @njit(**HOT)
@@ -160,11 +168,15 @@ def _count_burst(cell, pane):
 
 
 @njit(**HOT)
-def _add_short(part, op, hashes, peer_kind, news):
-    """Count a start in the cell of 15 s. `hashes`: peer, port, pair; `news`: new peer, new pair."""
+def _add_short(words, part, op, hashes, flags):
+    """Count a start in the cell of 15 s. `hashes`: peer, port, pair.
+
+    `flags`: kind of the peer, whether it and its pair are new.
+    """
     peer_hash, port_hash, pair_hash = hashes
+    peer_kind, is_new_peer, is_new_pair = flags
     pane, marks = op[PANE], marks_of(op)
-    group = shifted(part, STARTS_30_AT)
+    group = spread(words, STARTS_30_AT, _STARTS_30_WORDS, op[INITIATOR])
     cell = open_cell(part, CELL_STARTS_30, group, _STARTS_30_WORDS, pane // PANES_30)
     cell[COUNT_30] += 1
     is_tcp, is_answered = protocol_of(op) == _TCP, marks & ANSWERED != 0
@@ -176,9 +188,9 @@ def _add_short(part, op, hashes, peer_kind, news):
     _count_burst(cell, pane)
     bit, pair_bit = top_bits(peer_hash, 8), top_bits(pair_hash, 8)
     set_bit(cell, PEERS, bit)
-    if news[0]:
+    if is_new_peer:
         set_bit(cell, NEW_PEERS, bit)
-    if news[1]:
+    if is_new_pair:
         set_bit(cell, NEW_PAIRS, pair_bit)
     if is_tcp and is_admin(port_of(op)):
         set_bit(cell, ADMIN_PEERS, bit)
@@ -191,15 +203,16 @@ def _add_short(part, op, hashes, peer_kind, news):
 
 
 @njit(**HOT)
-def _add_long(part, pane, peer_hash, port_hash):
+def _add_long(words, part, op, peer_hash, port_hash):
     """Count a start in the cells of 30 and 150 s."""
-    group = shifted(part, STARTS_60_AT)
+    pane = op[PANE]
+    group = spread(words, STARTS_60_AT, _STARTS_60_WORDS, op[INITIATOR])
     cell = open_cell(part, CELL_STARTS_60, group, _STARTS_60_WORDS, pane // PANES_60)
     cell[COUNT_60] += 1
     set_bit(cell, PORTS_60, top_bits(port_hash, 8))
     add_count(cell, PORT_BUCKETS, top_bits(port_hash, 6), 1)
     add_count(cell, PEER_BUCKETS, top_bits(peer_hash, 6), 1)
-    group = shifted(part, STARTS_300_AT)
+    group = inside(part, STARTS_300_AT, _STARTS_300_WORDS)
     wide = open_cell(part, CELL_STARTS_300, group, _STARTS_300_WORDS, pane // PANES_300)
     wide[COUNT_300] += 1
     add_count(wide, SLICES, pane % PANES_300 // SLICE_PANES, 1)
@@ -221,7 +234,7 @@ def _add_internal(space, op, part, hashes, is_known):
     """Count a start to an internal peer."""
     peer_hash, port_hash, _ = hashes
     cell_number = op[PANE] // PANES_300
-    group = internal_at(space.words, op[INITIATOR])
+    group = spread(space.words, INTERNALS_AT, _INTERNAL_300_WORDS, op[INITIATOR])
     cell = open_cell(part, CELL_INTERNAL, group, _INTERNAL_300_WORDS, cell_number)
     cell[INTERNAL_STARTS] += 1
     cell[INTERNAL_KNOWN] += is_known
@@ -255,15 +268,16 @@ def _note(space, op, peer_hash, flags):
 @njit(**KERNEL)
 def add_start(space, op, peer_kind, peer_hash):
     """Count a start of the host whose initiator part is there."""
-    part = initiator_at(space.words, op[INITIATOR])
+    words, place = space.words, op[INITIATOR]
+    part = initiator_at(words, place)
     protocol, port = protocol_of(op), port_of(op)
     hashes = (peer_hash, hash_port(0, protocol, port), hash_port(peer_hash, protocol, port))
     _turn_filters(part, op[PANE])
-    is_new_peer = _is_new(part, peer_hash)
+    is_new_peer = _is_new(words, place, part, peer_hash)
     is_internal = peer_kind == INTERNAL
-    is_new_pair = is_internal and _is_new(part, hashes[2])
-    _add_short(part, op, hashes, peer_kind, (is_new_peer, is_new_pair))
-    _add_long(part, op[PANE], peer_hash, hashes[1])
+    is_new_pair = is_internal and _is_new(words, place, part, hashes[2])
+    _add_short(words, part, op, hashes, (peer_kind, is_new_peer, is_new_pair))
+    _add_long(words, part, op, peer_hash, hashes[1])
     flags = _NEW_BIT if is_new_peer or is_new_pair else 0
     if is_internal:
         flags |= _INTERNAL_BIT
@@ -277,7 +291,7 @@ def _add_gap(words, place, time, pane):
     host = host_at(words, place)
     if host[HAS_START]:
         part = initiator_at(words, place)
-        group = shifted(part, STARTS_60_AT)
+        group = spread(words, STARTS_60_AT, _STARTS_60_WORDS, place)
         cell = open_cell(part, CELL_STARTS_60, group, _STARTS_60_WORDS, pane // PANES_60)
         # A difference beyond 63 bits wraps below 0.
         gap = wrapped_difference(time, host[_LAST_START])
@@ -292,8 +306,9 @@ def _add_gap(words, place, time, pane):
 @njit(**HOT)
 def _enter_filters(words, start, end_ns):
     """Put a start's keys into its host's younger filter; the first ones begin it."""
-    part = initiator_at(words, start[_PLACE] & _HOST_MASK)
-    younger = filter_at(shifted(part, FILTERS_AT), part[_YOUNGER])
+    place = start[_PLACE] & _HOST_MASK
+    part = initiator_at(words, place)
+    younger = _filter_at(words, place, part[_YOUNGER])
     if part[_IS_BEGUN] == 0:
         for word in range(FILTER_WORDS):
             younger[word] = 0

@@ -5,19 +5,25 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from engine.hosts.initiator import CELL_30, CELL_60, CELL_300, CELL_NAMES
+from engine.hosts.initiator import CELL_30, CELL_60, CELL_300, CELL_NAMES, NAMES_AT
 from engine.hosts.space import (
     PACKETS_30_AT,
     PACKETS_60_AT,
     PACKETS_300_AT,
-    STARTS_30_AT,
-    STARTS_60_AT,
     STARTS_300_AT,
     initiator_at,
-    internal_at,
-    names_at,
+    inside,
+    spread,
 )
-from engine.hosts.starts import CELL_INTERNAL, CELL_STARTS_30, CELL_STARTS_60, CELL_STARTS_300
+from engine.hosts.starts import (
+    CELL_INTERNAL,
+    CELL_STARTS_30,
+    CELL_STARTS_60,
+    CELL_STARTS_300,
+    INTERNALS_AT,
+    STARTS_30_AT,
+    STARTS_60_AT,
+)
 from engine.hosts.windows import PANES_30, PANES_60, PANES_300, cells_of, covered_ns
 from engine.layouts.windows import (
     INITIATOR_30,
@@ -30,7 +36,6 @@ from engine.layouts.windows import (
     STARTS_300,
 )
 from engine.memory.options import KERNEL
-from engine.memory.pointers import shifted
 
 _INITIATOR_30_WORDS = INITIATOR_30.words
 _INITIATOR_300_WORDS = INITIATOR_300.words
@@ -70,17 +75,24 @@ def view_of(words, place, pane, known):
         (pane // PANES_60, zeros),
         (pane // PANES_300, zeros),
     )
-    internal, names = internal_at(words, place), names_at(words, place)
+    packets_30 = inside(part, PACKETS_30_AT, _INITIATOR_30_WORDS)
+    packets_60 = inside(part, PACKETS_60_AT, _INITIATOR_60_WORDS)
+    packets_300 = inside(part, PACKETS_300_AT, _INITIATOR_300_WORDS)
+    starts_30 = spread(words, STARTS_30_AT, _STARTS_30_WORDS, place)
+    starts_60 = spread(words, STARTS_60_AT, _STARTS_60_WORDS, place)
+    starts_300 = inside(part, STARTS_300_AT, _STARTS_300_WORDS)
+    internal = spread(words, INTERNALS_AT, _INTERNAL_300_WORDS, place)
+    names = spread(words, NAMES_AT, _NAMES_300_WORDS, place)
     return View(
         part,
-        cells_of(part, CELL_30, shifted(part, PACKETS_30_AT), _INITIATOR_30_WORDS, short),
-        cells_of(part, CELL_60, shifted(part, PACKETS_60_AT), _INITIATOR_60_WORDS, minute),
-        cells_of(part, CELL_300, shifted(part, PACKETS_300_AT), _INITIATOR_300_WORDS, long),
-        cells_of(part, CELL_STARTS_30, shifted(part, STARTS_30_AT), _STARTS_30_WORDS, short),
-        cells_of(part, CELL_STARTS_60, shifted(part, STARTS_60_AT), _STARTS_60_WORDS, minute),
-        cells_of(part, CELL_STARTS_300, shifted(part, STARTS_300_AT), _STARTS_300_WORDS, long),
-        cells_of(part, CELL_INTERNAL, internal, _INTERNAL_300_WORDS, long),
-        cells_of(part, CELL_NAMES, names, _NAMES_300_WORDS, long),
+        cells_of(part, CELL_30, packets_30, short),
+        cells_of(part, CELL_60, packets_60, minute),
+        cells_of(part, CELL_300, packets_300, long),
+        cells_of(part, CELL_STARTS_30, starts_30, short),
+        cells_of(part, CELL_STARTS_60, starts_60, minute),
+        cells_of(part, CELL_STARTS_300, starts_300, long),
+        cells_of(part, CELL_INTERNAL, internal, long),
+        cells_of(part, CELL_NAMES, names, long),
         covered_ns(pane, PANES_30, known),
         covered_ns(pane, PANES_60, known),
         covered_ns(pane, PANES_300, known),

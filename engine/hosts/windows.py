@@ -1,8 +1,8 @@
 """Cells of windows: which is open, which is before it, when they are cleared.
 
 A window of length W has cells of W/2. Cell k of a group lies in place k & 1, so the cell that opens
-takes the place of the one before the last. A group that nobody adds to stays as it is: what it
-holds then belongs to older cells, and a reader takes zeros in their place (`cells_of`).
+takes the place of the one before the last. Each place has a stamp: the cell that it holds. A place
+that nobody has added to holds an older one, and a reader takes zeros instead (`cells_of`).
 """
 
 from numba import njit
@@ -22,35 +22,30 @@ def _clear(words, count):
         words[word] = 0
 
 
-@njit(**KERNEL)
-def _turn(part, stamp, group, count, cell):
-    """Make `cell` the newest of a group."""
-    newest = part[stamp]
-    assert newest < cell, "a cell of the past"
-    _clear(shifted(group, (cell & 1) * count), count)
-    if newest != cell - 1:
-        _clear(shifted(group, (1 - (cell & 1)) * count), count)
-    part[stamp] = cell
-
-
 @njit(**HOT)
-def open_cell(part, stamp, group, count, cell):
-    """Return the pointer to a cell of `count` words, the newest of its group from now on.
+def open_cell(part, stamps, group, count, cell):
+    """Return the pointer to a cell of `count` words, cleared if it was another one.
 
-    `part[stamp]` is the group's newest cell so far; `group` points to its two places.
+    `part[stamps]` and the word behind it say which cells the group's two places hold; `group`:
+    pointer to the first place, words from there to the second.
     """
-    if part[stamp] != cell:
-        _turn(part, stamp, group, count, cell)
-    return shifted(group, (cell & 1) * count)
+    place = cell & 1
+    words = shifted(group[0], place * group[1])
+    if part[stamps + place] != cell:
+        assert part[stamps + place] < cell, "a cell of the past"
+        _clear(words, count)
+        part[stamps + place] = cell
+    return words
 
 
 @njit(**HOT)
-def cells_of(part, stamp, group, count, moment):
+def cells_of(part, stamps, group, moment):
     """Return the pointers to a cell and the one before it. `moment`: the cell, pointer to zeros."""
     cell, zeros = moment
-    newest = part[stamp]
-    current = shifted(group, (cell & 1) * count) if newest == cell else zeros
-    before = shifted(group, (1 - (cell & 1)) * count) if newest >= cell - 1 else zeros
+    place = cell & 1
+    current = shifted(group[0], place * group[1]) if part[stamps + place] == cell else zeros
+    place = 1 - place
+    before = shifted(group[0], place * group[1]) if part[stamps + place] == cell - 1 else zeros
     return current, before
 
 

@@ -1,9 +1,10 @@
 """What is known of hosts: one segment of words, written by the classifier only.
 
-Regions, in this order, each beginning on a 64-byte line: HOSTS (control words), the three indices,
-hosts, initiator parts by group, responder parts, pairs, kept rows, and scratch. A *group* is what
-has one window: the cell that is open and the one before it, cell k in place k & 1. Groups that few
-hosts need lie in regions of their own, so that their pages are used by those hosts only.
+Regions, each beginning on a 64-byte line: HOSTS (control words), home networks, indices, hosts,
+initiator parts, responder parts, pairs, kept rows, and scratch. A *group* is what has one window:
+the cell that is open and the one before it, cell k in place k & 1. Small groups stand in their
+part; each place of a large one has a region of its own, as have both filters: pages are taken when
+they are first written, and most hosts never write most of this.
 
 Counts of buckets are 32 bits wide, two in a word: a cell is at most 150 s long.
 """
@@ -69,9 +70,9 @@ HOSTS = _layout(
         Word("responder_index_at", "words", "fixed", "where the index of responders' rows begins"),
         Word("hosts_at", "words", "fixed", "where the hosts begin"),
         Word("initiators_at", "words", "fixed", "where the initiator parts begin"),
-        Word("internals_at", "words", "fixed", "where their flows to internal peers begin"),
-        Word("names_at", "words", "fixed", "where their DNS names begin"),
+        Word("filters_at", "words", "fixed", "where their first filters begin, then the second"),
         Word("responders_at", "words", "fixed", "where the responder parts begin"),
+        Word("responder_10_at", "words", "fixed", "where their cells of 5 s begin, place by place"),
         Word("pairs_at", "words", "fixed", "where the pairs begin"),
     ),
     _line(
@@ -80,6 +81,12 @@ HOSTS = _layout(
         Word("starts_at", "words", "fixed", "where the starts of the pane begin"),
         Word("touched_at", "words", "fixed", "where the touched initiators, responders stand"),
         Word("heap_at", "words", "fixed", "where forgetting has its scratch"),
+    ),
+    _line(
+        Word("starts_30_at", "words", "fixed", "where the starts of 15 s begin, place by place"),
+        Word("starts_60_at", "words", "fixed", "likewise, 30 s"),
+        Word("internals_at", "words", "fixed", "likewise, starts to internal peers"),
+        Word("names_at", "words", "fixed", "likewise, DNS names"),
     ),
 )
 
@@ -112,6 +119,8 @@ HOST = _layout(
         _word("prefix_hash", "-", "fixed hash of the prefix"),
         _word("last_start", "ns", "time of the newest start"),
         _word("has_start", "-", "1: there was one"),
+        _word("has_initiator", "-", "1: the initiator part has begun"),
+        _word("has_responder", "-", "1: the responder part has begun"),
     ),
 )
 

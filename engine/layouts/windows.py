@@ -198,16 +198,18 @@ RESPONDER_60 = layout(
 
 PART = layout(
     "part",
-    "What begins an initiator part: the newest cell of each group, and the filters' state.",
+    "What begins an initiator part: which cells the places of each group hold, the filters' state.",
     line(
-        word("cell_30", "cells", "newest cell of packets, 15 s"),
-        word("cell_60", "cells", "30 s"),
-        word("cell_300", "cells", "150 s"),
-        word("cell_starts_30", "cells", "newest cell of starts, 15 s"),
-        word("cell_starts_60", "cells", "30 s"),
-        word("cell_starts_300", "cells", "150 s"),
-        word("cell_internal", "cells", "150 s"),
-        word("cell_names", "cells", "150 s"),
+        Word("cells_30", "cells", "record", "packets, 15 s", count=2),
+        Word("cells_60", "cells", "record", "packets, 30 s", count=2),
+        Word("cells_300", "cells", "record", "packets, 150 s", count=2),
+        Word("cells_names", "cells", "record", "DNS messages, 150 s", count=2),
+    ),
+    line(
+        Word("cells_starts_30", "cells", "record", "starts, 15 s", count=2),
+        Word("cells_starts_60", "cells", "record", "starts, 30 s", count=2),
+        Word("cells_starts_300", "cells", "record", "starts, 150 s", count=2),
+        Word("cells_internal", "cells", "record", "starts to internal peers, 150 s", count=2),
     ),
     line(
         word("younger", "-", "which filter is the younger"),
@@ -216,14 +218,15 @@ PART = layout(
         word("is_begun", "-", "1: the younger filter holds keys"),
         word("has_older", "-", "1: the older filter holds keys"),
         word("cell_150", "cells", "newest cell of internal starts, 150 s"),
+        Word("cells_150", "flows", "record", "internal starts, cell k in place k mod 10", count=2),
     ),
-    *lines("cells_150", "flows", "internal starts of 10 cells, cell k in place k mod 10", 16),
+    *lines("cells_150_2", "flows", "likewise", 8),
 )
 RESPONDER_PART = layout(
     "responder_part",
-    "What begins a responder part.",
+    "What begins a responder part: which cells the places of each group hold.",
     line(
-        word("cell_10", "cells", "newest cell, 5 s"),
-        word("cell_to_60", "cells", "30 s"),
+        Word("cells_10", "cells", "record", "5 s", count=2),
+        Word("cells_to_60", "cells", "record", "30 s", count=2),
     ),
 )
