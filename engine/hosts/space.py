@@ -40,6 +40,7 @@ from engine.packets.key import secret_words
 
 _HOST_WORDS = HOST.words
 
+WORKERS_MAX = 64  # Each may have a flow more than its share of them.
 REMAINDER_STARTS_MAX = 131_072  # Of one pane; the others do not count for 99, 111 and filters.
 OPS_MAX = 32  # Taken together, so that what they need is fetched at the same time.
 OP_WORDS = 32
@@ -105,7 +106,7 @@ class HostShape:
 def host_shape(section: HostSection, max_flows: int) -> HostShape:
     """Return the shape of the segment for the hosts of `max_flows` live flows."""
     hosts, pairs, rows = section.max_hosts, section.max_pairs, section.rows
-    starts = max_flows + REMAINDER_STARTS_MAX
+    starts = max_flows + WORKERS_MAX + REMAINDER_STARTS_MAX
     bits = {"host": hosts, "pair": pairs, "row": rows}
     bits = {f"{name}_bits": (2 * places - 1).bit_length() for name, places in bits.items()}
     sizes = (

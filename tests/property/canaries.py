@@ -14,14 +14,18 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.property.host_canaries import HOST_CANARIES
+
 MACHINES_MAX = 100  # Walks of the table's machine.
 DRAWN_MAX = 600  # Random runs of 20 actions, then of 60, in turn.
+HOSTS_MAX = 60  # Random host runs, likewise.
 
 
 class Canary(NamedTuple):
     """A bug: in which module which text becomes which.
 
-    `by` finds it: drawn runs, the machine of the table (tests/unit/flows), or a directed run.
+    `by` finds it: drawn runs, drawn host runs, the machine of the table (tests/unit/flows), or a
+    directed run.
     """
 
     module: str
@@ -199,6 +203,7 @@ CANARIES = {
         _DEADLINES, "    sort_entries(table, due, kept,", "    sort_entries(table, due, 0,", "table"
     ),
 }
+CANARIES |= {name: Canary(*(*what, "hosts")[:4]) for name, what in HOST_CANARIES.items()}
 
 
 class _Planter(importlib.abc.MetaPathFinder, importlib.abc.SourceLoader):
@@ -230,21 +235,26 @@ class _Planter(importlib.abc.MetaPathFinder, importlib.abc.SourceLoader):
 
 def first_difference(by: str) -> str | None:
     """Run examples until engine and twin differ; return after how many and how; None: never."""
-    from tests.property.directed import DIRECTED
+    from tests.property import directed, host_directed
+    from tests.property.host_traffic import random_host_run
     from tests.property.side_by_side import Way, assert_engine_equals_twin
     from tests.property.strategies import random_run
 
     if by == "table":
         return _break_table()
+    makers = {"drawn": (random_run, DRAWN_MAX), "hosts": (random_host_run, HOSTS_MAX)}
+    one = directed.DIRECTED | host_directed.DIRECTED
+    make, count = makers.get(by) or (lambda *_: one[by](), 1)
     with tempfile.TemporaryDirectory() as folder:
-        for number in range(DRAWN_MAX if by == "drawn" else 1):
+        for number in range(count):
             size = (20, 20, 60)[number % 3]
-            drawn = random_run(number, size) if by == "drawn" else DIRECTED[by]()
+            drawn = make(number, size)
             try:
                 assert_engine_equals_twin(*drawn, Way(), Path(folder))
             except Exception as error:  # A kernel may also fail on what it should not have met.
                 what = str(error).split("\n")[0].partition(": ")[2] or type(error).__name__
-                return f"{by}, {number + 1}: {what[:80]}" if by == "drawn" else f"{by}: {what[:80]}"
+                place = f", {number + 1}" if by in makers else ""
+                return f"{by}{place}: {what[:80]}"
     return None
 
 

@@ -332,7 +332,8 @@ def assert_same_rows(rows: Sequence[np.ndarray], records: Sequence[twin.Record])
     for number, feature in np.argwhere(abs(left - right) > allowed):
         found, wanted = engine[number, feature], reference[number, feature]
         raise AssertionError(
-            f"feature {feature}: engine {found!r}, twin {wanted!r} of {_named(records[number])}"
+            f"row {number}: feature {feature}: engine {found!r}, twin {wanted!r}, "
+            f"{_named(records[number])}"
         )
     bits = words[:, ROW.index("valid") : ROW.index("valid") + 3]
     for number, record in enumerate(records):
@@ -340,7 +341,7 @@ def assert_same_rows(rows: Sequence[np.ndarray], records: Sequence[twin.Record])
         differ = found ^ validity(record)
         if differ:
             names = [feature for feature in range(count) if differ >> feature & 1]
-            raise AssertionError(f"valid: features {names} differ of {_named(record)}")
+            raise AssertionError(f"row {number}: validity of {names}, {_named(record)}")
 
 
 def _named(record: twin.Record) -> str:

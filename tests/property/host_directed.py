@@ -16,38 +16,51 @@ HERE, THERE = b"\x0a\0\0\1", b"\x08\x08\x08\x08"
 DAY_S, HOUR_S = 86_400, 3600
 
 
-def run_of(packets: Iterator[tuple[int, bytes, int]], **changed: object) -> RunInput:
-    """Return a run over SYNs of one host: (seconds behind the start, responder, its port)."""
+def run_of(packets: Iterator[tuple[int, ...]], **changed: object) -> RunInput:
+    """Return a run over SYNs of one host.
+
+    A flow is (seconds behind the start, responder, its port, and how many SYNs if not one).
+    """
     weaver, start = HostWeaver(), HostWeaver().now
-    for second, responder, port in packets:
+    for second, responder, port, *count in packets:
         weaver.now, weaver.port = start + second * SECOND_NS, weaver.port + 1
         ports = 1024 + weaver.port % 60_000, port
-        weaver.segment(((HERE, responder), ports), f.SYN)
+        for _ in range(*count or [1]):
+            weaver.segment(((HERE, responder), ports), f.SYN)
     dotted = {f"host.{name}": value for name, value in changed.items()}
     settings = Settings(with_settings(Config(), {"host.max_hosts": 2048, **dotted}))
     return RunInput([("directed", FORMATS["pcapng"](weaver.frames))], settings)
 
 
-def beacon_a_day_ago(last: int) -> RunInput:
-    """Five starts from second 0 on, and one record in the pane that ends a day after the first."""
+def beacon_a_day_ago(late: int) -> RunInput:
+    """Five starts from second 0 on, then an early record a day and `late` s after the first."""
 
     def packets():
         yield from ((second, THERE, 443) for second in range(0, 50, 10))
-        yield from ((second, THERE, 80) for second in (last, last + 5))
-        yield last + 5, THERE, 443
+        yield DAY_S + late - 5, THERE, 80
+        yield DAY_S + late, THERE, 443, 8
 
     return run_of(packets())
 
 
 def same_starts(count: int) -> RunInput:
-    """`count` starts to few peers, all but the first few known: no generation ends by them."""
+    """Seven peers, then `count` starts to one of them: no generation ends by these."""
+    peers = [bytes((10, 0, 1, number)) for number in range(7)]
 
     def packets():
-        for number in range(count):
-            yield number // 50, bytes((10, 0, 1, number % 5)), 22
-        yield from ((count // 50 + 10, bytes((10, 0, 1, number)), 22) for number in range(7))
+        yield from ((0, peer, 22) for peer in peers)
+        yield from ((10 + number // 50, peers[0], 22) for number in range(count))
+        yield from ((50 + count // 50, peer, 22) for peer in peers)
 
     return run_of(packets())
+
+
+def to_the_hour() -> RunInput:
+    """Starts in the last pane of a generation, in the next, an hour later, and the first again."""
+    first, second, third = (bytes((10, 0, 1, number)) for number in range(3))
+    last = 2 * HOUR_S + 10  # An hour after the end of the second generation's first pane.
+    starts = ((0, first), (HOUR_S, second), (HOUR_S + 5, third), (last, second), (last, third))
+    return run_of(iter([(time, peer, 22) for time, peer in starts]))
 
 
 def many_peers(count: int, gap_s: int) -> RunInput:
@@ -75,9 +88,10 @@ def every_cell(panes: int) -> RunInput:
 
 
 DIRECTED: dict[str, Callable[[], RunInput]] = {
-    "beacon a day ago": lambda: beacon_a_day_ago(DAY_S - 5),
-    "beacon a day and a pane ago": lambda: beacon_a_day_ago(DAY_S),
-    "1,200 starts alike": lambda: same_starts(1200),
+    "beacon a day ago": lambda: beacon_a_day_ago(0),
+    "beacon a day and a pane ago": lambda: beacon_a_day_ago(5),
+    "starts to the hour": to_the_hour,
+    "2,000 starts alike": lambda: same_starts(2000),
     "peers by the hundred": lambda: many_peers(250, 60),
     "peers by the hundred, hours apart": lambda: many_peers(250, HOUR_S),
     "600 peers a pane": lambda: many_peers(600, HOUR_S // 2),

@@ -252,11 +252,11 @@ _ACTIONS: tuple[Callable[[HostWeaver, Dice], None], ...] = (
 def _host_run(genes: list[int], world: int) -> RunInput:
     dice = Dice(world)
     chosen = {name: dice.of(choices) for name, choices in HOST_LIMITS.items()}
-    settings = Settings(with_settings(Config(), chosen), separate=dice.one_in(8))
+    settings = Settings(with_settings(Config(), chosen), separate=dice.one_in(4))
     weaver = HostWeaver()
     for gene in genes:
         weaver.act(gene)
-    cut = len(weaver.frames) // 2 if dice.one_in(4) else 0
+    cut = len(weaver.frames) // 2 if dice.one_in(2) else 0
     piles = [pile for pile in (weaver.frames[:cut], weaver.frames[cut:]) if pile]
     contents = [(f"{number}", FORMATS["pcapng"](pile)) for number, pile in enumerate(piles)]
     return RunInput(contents or [("0", FORMATS["pcapng"]([]))], settings)

@@ -115,7 +115,8 @@ def assert_same_run(paths: Sequence[str], twin: Run, settings: Settings, way: Wa
         assert_same_rows(whole.rows, twin.records)
         for name in _HOST_COUNTERS:
             count = whole.counters[name]
-            assert count == twin.counters[name], f"{name}: {count}, twin {twin.counters[name]}"
+            wanted = twin.counters[name]
+            assert count == wanted, f"counters: {name}: {count}, twin {wanted}"
     return twin
 
 

@@ -76,4 +76,4 @@ def test_rows_of_long_random_runs_are_those_of_the_twin(number, folder: Path, re
 def test_rows_of_directed_runs_are_those_of_the_twin(name: str, folder: Path) -> None:
     for way in (Way(), Way(workers=2, packet_capacity=2, event_capacity=16)):
         twin = assert_engine_equals_twin(*DIRECTED[name](), way, folder)
-    assert twin.counters["host_rows_joined"] > 20
+    assert twin.counters["host_rows_joined"] >= 20
