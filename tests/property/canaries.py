@@ -39,6 +39,7 @@ _UPDATE, _EMIT, _PANES = "engine.flows.update", "engine.flows.emit", "engine.flo
 _ACTIVITY, _MARKS = "engine.features.activity", "engine.flows.marks"
 _SLOTS, _POOLS = "engine.flows.slots", "engine.flows.pools"
 _CONNECTION, _SAID = "engine.flows.connection", "engine.flows.conn_state"
+_LAYERS, _METERING = "engine.packets.layers", "engine.packets.metering"
 _PAYLOAD, _SPILL = "engine.flows.payload", "engine.flows.spill"
 
 CANARIES = {
@@ -101,7 +102,7 @@ CANARIES = {
         _DEADLINES, "deadline // PANE_NS", "(deadline - 1) // PANE_NS"
     ),
     "linger not filed": Canary(
-        _UPDATE, "packet.time + table[LINGER_NS]", "packet.time + table[IDLE_NS] + table[LINGER_NS]"
+        _UPDATE, "packet.time + table[LINGER_NS]", "idle_deadline(table, key, packet.time)"
     ),
     # Deltas and marks.
     "delta not cleared": Canary(_PANES, "&= ~places.IN_PANE", "&= ~0"),
@@ -157,6 +158,26 @@ CANARIES = {
     "server name unread": Canary(
         "engine.packets.greetings", "_SERVER_NAME = 22, 1, 0", "_SERVER_NAME = 22, 1, 9"
     ),
+    # Settings for comparison.
+    "VLANs folded by 4 bits": Canary("engine.packets.link", "_FOLD_BITS = 5", "_FOLD_BITS = 4"),
+    "lengths of the wrong layer": Canary(_LAYERS, "number - 1) * LINE_WORDS", "0) * LINE_WORDS"),
+    "payload looked for elsewhere": Canary(
+        "engine.capture.send", "line[PAYLOAD_AT]", "line[HEADER_AT] + headers"
+    ),
+    "no length, so no packet": Canary(_METERING, "if length else 1", "if length else 0"),
+    "ICMP types still one-way": Canary(_METERING, "(_PORTS | 1 << MARK_SHIFT)", "_PORTS"),
+    "carriers of GRE metered": Canary(_LAYERS, "line[PROTOCOL] != UDP:", "line[PROTOCOL] == -1:"),
+    "first layer marked inner": Canary(_LAYERS, "if kept else 0", "if k else 0"),
+    "ports of half a TCP header": Canary(
+        "engine.packets.ip", "begin + _bytes_min(protocol) > end", "begin + 4 > end"
+    ),
+    "checksum without its carry": Canary(
+        "engine.packets.checksums", "+ (total >> 16)", "+ 0 * (total >> 16)"
+    ),
+    "timeouts of TCP for all": Canary(
+        _DEADLINES, "TIMEOUTS_AT] + protocol_of(key)", "TIMEOUTS_AT] + 6"
+    ),
+    "SYN-ACK turned all the same": Canary(_UPDATE, "SYNACK_TURNS] != 0", "SYNACK_TURNS] >= 0"),
     # The table: what no event shows until much later.
     "index not closed behind a row": Canary(
         _SLOTS, "from_home >= from_gap", "from_home < 0", "table"

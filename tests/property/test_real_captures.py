@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.config import Config
+from engine.config import Config, load
+from engine.profiles import PROFILES, profile_settings
 from engine.reference import Settings, run
 from tests.property.dice import Dice
 from tests.property.side_by_side import FLOWS_MAX, assert_same_run, way_of
@@ -61,6 +62,14 @@ def drawn_settings(seed: int, separate: bool = False) -> Settings:
     return Settings(drawn.config, separate)
 
 
+def other_settings(seed: int) -> Settings:
+    """Return drawn settings, or those of a profile."""
+    names = tuple(PROFILES)
+    if seed % 2:
+        return drawn_settings(seed)
+    return Settings(load(profile=profile_settings(names[seed // 2 % len(names)])))
+
+
 def _parts() -> list:
     return [
         part if part in QUICK_PARTS else pytest.param(part, marks=pytest.mark.slow)
@@ -75,7 +84,7 @@ def test_events_of_each_capture_are_those_of_the_twin(test_data: Path, part: int
     for number, path in enumerate(captures(test_data, bytes_max)[part::PARTS]):
         seed = part + PARTS * number
         packets += assert_capture_agrees([path], DEFAULTS, seed)
-        assert_capture_agrees([path], drawn_settings(seed), seed + 1)
+        assert_capture_agrees([path], other_settings(number), seed + 1)
     assert packets > 0
 
 
