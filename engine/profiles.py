@@ -39,7 +39,7 @@ PROFILES: dict[str, dict[str, object]] = {
         "packet.overlong": "keep",
         "packet.clock": "hold",
     },
-    # Zeek: a connection for each layer of a tunnel, ports of TCP and UDP alone.
+    # Zeek: a connection for each layer, but those that only carry one; ports of TCP and UDP.
     "zeek": {
         "flow.history": "true",
         "flow.idle_timeout": "60 s",
@@ -47,7 +47,7 @@ PROFILES: dict[str, dict[str, object]] = {
         "flow.active_timeout": "off",
         "flow.vlan_in_key": "off",
         "flow.port_protocols": "tcp udp",
-        "packet.decapsulate": "all",
+        "packet.decapsulate": "udp",
         "packet.tunnels": _ALL + " fabricpath pptp ayiya",
         "packet.checksums": "verify",
     },
@@ -62,7 +62,7 @@ PROFILES: dict[str, dict[str, object]] = {
         "flow.active_timeout": "off",
         "flow.tcp_linger": "1000 s",
         "packet.decapsulate": "inner",
-        "packet.tunnels": _ALL,
+        "packet.tunnels": _ALL + " pptp",
     },
     # For ipfixprobe: IP packets, 30 s and 300 s, no tunnels.
     "ipfixprobe": {

@@ -19,6 +19,7 @@ from tools.conformance.metered import Record
 
 FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
 ICMP = (1, 58)
+OFFSET_MASK = (1 << 48) - 1
 WORD = (1 << 64) - 1
 
 
@@ -31,6 +32,7 @@ class Packet:
     length: int  # As flow.length says.
     payload: int
     flags: int
+    offset: int  # Of its IP header in the file.
 
 
 def packets_of(
@@ -93,4 +95,5 @@ def _packet(row: list[int]) -> tuple[tuple, Packet]:
     )
     payload = part("payload", "lengths")
     length = payload + part("header", "lengths")
-    return key, Packet(True, word("time_ns"), length, payload, part("flags", "key"))
+    offset = word("reference") & OFFSET_MASK
+    return key, Packet(True, word("time_ns"), length, payload, part("flags", "key"), offset)
