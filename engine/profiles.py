@@ -1,13 +1,13 @@
 """Profiles: settings that make flows comparable with those of another program.
 
-A profile changes what is metered, never how; the defaults are ours. What each program counts, and
-which difference remains, is known from its own expected outputs (tests/conformance).
+A profile is a set of settings and nothing else: no line of the engine knows a program. Which
+difference remains is known from their own expected outputs (tools/conformance).
 """
 
+from engine.config import TUNNELS
 from engine.errors import ConfigError
 
-# Datagram tunnels and those directly in IP. CAPWAP, TZSP and GRE are not opened by everybody.
-_ALL = "ipip 6in4 gre erspan vxlan geneve gtpu teredo tzsp capwap"
+_ALL = " ".join(TUNNELS)
 
 PROFILES: dict[str, dict[str, object]] = {
     # The reader of nDPI: frames as captured, the innermost layer, one flow until the file ends.
