@@ -5,7 +5,7 @@ import sys
 
 from engine.errors import ModelError
 from tools.check import ROOT, check
-from tools.generated import generate, write_measures
+from tools.generated import generate, write_conformance, write_measures
 
 USAGE = "usage: python -m tools check|generate|conformance"
 
@@ -17,6 +17,8 @@ def main(arguments: list[str]) -> int:
     if arguments == ["generate"]:
         for name in generate(ROOT):
             print(name)
+        if write_conformance(ROOT):
+            print("README.rst")
         try:
             if write_measures(ROOT):
                 print("README.rst")

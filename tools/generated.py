@@ -84,11 +84,14 @@ def newest_conformance(root: Path) -> dict:
     return json.loads(kept[-1].read_text(encoding="utf-8"))
 
 
-def with_conformance(text: str, record: dict) -> str:
-    """Return README.rst with the table of that record."""
+def write_conformance(root: Path) -> bool:
+    """Bring the table of other programs in README.rst up to date; return whether it was not."""
     from tools.conformance.table import rst_table
 
-    return _with_table(text, CONFORMANCE, rst_table(record["peers"]))
+    text = (root / "README.rst").read_text(encoding="utf-8")
+    changed = _with_table(text, CONFORMANCE, rst_table(newest_conformance(root)["peers"]))
+    (root / "README.rst").write_text(changed, encoding="utf-8")
+    return changed != text
 
 
 def _with_table(text: str, marker: str, table: str) -> str:
