@@ -160,7 +160,7 @@ CANARIES = {
     ),
     # Settings for comparison.
     "VLANs folded by 4 bits": Canary("engine.packets.link", "_FOLD_BITS = 5", "_FOLD_BITS = 4"),
-    "lengths of the wrong layer": Canary(_LAYERS, "number - 1) * LINE_WORDS", "0) * LINE_WORDS"),
+    "layers from the frame's begin": Canary(_LAYERS, " - outside[INSIDE_AT]", " - 0"),
     "payload looked for elsewhere": Canary(
         "engine.capture.send", "line[PAYLOAD_AT]", "line[HEADER_AT] + headers"
     ),
