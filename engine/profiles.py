@@ -32,6 +32,8 @@ PROFILES: dict[str, dict[str, object]] = {
         "flow.length": "frame",
         "flow.initiator": "first",
         "flow.icmp": "zero",
+        "flow.vlan_in_key": "inner",
+        "flow.port_protocols": "tcp udp",
         "flow.tcp_end": "false",
         "packet.decapsulate": "inner",
         "packet.tunnels": "ipip 6in4 gtpu tzsp capwap",

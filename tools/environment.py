@@ -46,6 +46,22 @@ def ready(extras: Iterable[str] = ()) -> Path:
     return PYTHON
 
 
+def peer_python(name: str, requirement: str) -> Path | None:
+    """Return the python of an environment of its own that has another program; None without it.
+
+    It lies inside .venv and never shares packages with it. What cannot be installed is left out:
+    tests that need it say so.
+    """
+    python = ENVIRONMENT / name / "bin" / "python"
+    if not _works([python, "-c", f"import {name}"]):
+        say(f"installing {requirement} for the tests that compare with it")
+        make = [PYTHON, "-m", "venv", "--clear", ENVIRONMENT / name]
+        install = [python, "-m", "pip", "install", "--quiet", requirement]
+        if not (_works(make) and _works(install) and _works([python, "-c", f"import {name}"])):
+            return None
+    return python
+
+
 def finish(action: Callable[[], int]) -> None:
     """Exit with what `action` returns, or with 1 after saying what set-up is missing."""
     try:

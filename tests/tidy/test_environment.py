@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tools import environment
-from tools.environment import SetupError, ready
+from tools.environment import SetupError, peer_python, ready
 
 
 @pytest.fixture
@@ -148,3 +148,22 @@ def test_tool_can_be_run(name):
     path = Path(__file__).parents[2] / name
     assert path.stat().st_mode & 0o111 == 0o111
     assert path.read_text().startswith("#!/usr/bin/env ")
+
+
+def test_peer_gets_an_environment_of_its_own_once(checkout, commands):
+    python = checkout / ".venv" / "peer" / "bin" / "python"
+    assert peer_python("peer", "peer>=1") == python
+    assert commands == [[str(python), "-c", "import peer"]]  # It is there: nothing is installed.
+
+
+def test_peer_that_cannot_be_had_is_left_out(checkout, monkeypatch):
+    run = []
+
+    def fail(command, **options):
+        run.append([str(word) for word in command])
+        return subprocess.CompletedProcess(command, 1)
+
+    monkeypatch.setattr(subprocess, "run", fail)
+    assert peer_python("peer", "peer>=1") is None
+    assert run[1][1:3] == ["-m", "venv"]
+    assert len(run) == 2  # Without an environment nothing is installed.

@@ -17,6 +17,7 @@ from tools.conformance import (
     known,
     ndpi,
     nfstream,
+    nfstream_live,
     suricata,
     zeek,
 )
@@ -43,6 +44,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--data", metavar="DIR", help="test data; default: $ENGINE_TEST_DATA")
     parser.add_argument("--save", action="store_true", help="keep the table in stress/results")
+    parser.add_argument("--live", action="store_true", help="compare with NFStream itself too")
     parser.add_argument(
         "--differences", metavar="PEER", choices=COMPARISONS, help="print that peer's list anew"
     )
@@ -56,6 +58,8 @@ def main(arguments: list[str]) -> int:
         return 0
     began = time.time()
     results = [compare(corpus) for compare in COMPARISONS.values()]
+    if options.live:
+        results.append(_live(corpus))
     record = as_record(results, began)
     if options.save:
         print(f"kept as {keep(results_folder(), record)}", file=sys.stderr)
@@ -64,6 +68,14 @@ def main(arguments: list[str]) -> int:
     for line in told:
         print(line, file=sys.stderr)
     return 1 if told else 0
+
+
+def _live(corpus: Path) -> Comparison:
+    """Return what comparing with NFStream itself finds, on every training capture."""
+    python, folder = nfstream_live.interpreter(), corpus / "train"
+    if python is None:
+        sys.exit(nfstream_live.ABSENT)
+    return nfstream_live.compare_live(python, nfstream_live.captures_below(folder), folder)
 
 
 def as_record(results: list[Comparison], began: float) -> dict:

@@ -20,6 +20,7 @@ from tools.conformance.metered import MILLISECOND_NS, Record, meter, text_of
 PEER, PROFILE = "nfstream-live", "nfstream"
 RELATIVE = 1e-6  # Our features are float32.
 RUN_LIMIT_S = 600
+ABSENT = "NFStream is not installed; name an interpreter that has it in NFSTREAM_PYTHON"
 MAGICS = tuple(
     map(bytes.fromhex, ("d4c3b2a1", "a1b2c3d4", "4d3cb2a1", "a1b23c4d", "34cdb2a1", "0a0d0d0a"))
 )

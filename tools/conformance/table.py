@@ -9,6 +9,7 @@ TITLES = {
     "zeek-llc": "Zeek, one RST 1,333 times",
     "suricata-verify": "Suricata, checks",
     "community-id": "Community ID",
+    "nfstream-live": "NFStream itself, training captures",
 }
 COLUMNS = ("peer", "captures", "records", "equal", "%", "extra", "further fields of equal records")
 
