@@ -22,7 +22,7 @@ from tests.property.strategies import RunInput
 
 EXAMPLES_A_BLOCK = 60
 QUICK_BLOCKS = 2
-BLOCKS = 42
+BLOCKS = 22
 SIZES = (20, 40, 40, 120)
 
 ways = st.integers(0, 1 << 32).map(lambda seed: way_of(seed)._replace(facts=True))
