@@ -40,6 +40,7 @@ _ACTIVITY, _MARKS = "engine.features.activity", "engine.flows.marks"
 _SLOTS, _POOLS = "engine.flows.slots", "engine.flows.pools"
 _CONNECTION, _SAID = "engine.flows.connection", "engine.flows.conn_state"
 _LAYERS, _METERING = "engine.packets.layers", "engine.packets.metering"
+_IP, _TUNNELS, _CLOCK = "engine.packets.ip", "engine.packets.tunnels", "engine.capture.clock"
 _PAYLOAD, _SPILL = "engine.flows.payload", "engine.flows.spill"
 
 CANARIES = {
@@ -168,6 +169,12 @@ CANARIES = {
     "ICMP types still one-way": Canary(_METERING, "(_PORTS | 1 << MARK_SHIFT)", "_PORTS"),
     "carriers of GRE metered": Canary(_LAYERS, "line[PROTOCOL] != UDP:", "line[PROTOCOL] == -1:"),
     "first layer marked inner": Canary(_LAYERS, "if kept else 0", "if k else 0"),
+    "overlong IPv6 packet refused": Canary(
+        _IP, "if at + length > limit and line[DEMANDED]", "if length > 1 << 20 and line[DEMANDED]"
+    ),
+    "clock steps that holds": Canary(_CLOCK, "elif not holds and ", "elif "),
+    "acknowledgement of GRE 1": Canary(_TUNNELS, "(4 if bits & 0x80 else 0)\n    if", "0\n    if"),
+    "FabricPath of 14 bytes": Canary(_TUNNELS, "ETHERNET, 16, wire", "ETHERNET, 14, wire"),
     "ports of half a TCP header": Canary(
         "engine.packets.ip", "begin + _bytes_min(protocol) > end", "begin + 4 > end"
     ),
