@@ -1,7 +1,7 @@
 """`engine check`: prove a run's accounting, from its written files alone or while it runs.
 
 A finding is *proved*, *wrong*, or *open*: something that these files cannot show, with what would.
-The equations are those of README.rst, "The accounting"; each is a line of EQUATIONS. A running
+The equations are those of README.rst, "The accounting"; each is a line of equations.py. A running
 engine's counters are words that move while they are read: equations are exact only at a quiet
 moment, before that a stage may at most be behind the one before it (in flight).
 """
@@ -15,12 +15,14 @@ from pathlib import Path
 import msgspec
 import xxhash
 
+from engine.equations import ENDS, EQUATIONS, Equation
 from engine.errors import ConfigError
-from engine.events import DROPPED, REFUSED
 from engine.features.catalogue import NAMES
 from engine.recorder.escape import shown_text, whole_text
 from engine.recorder.evidence import TWICE_TOLD, RunDigest, Sums
 from engine.recorder.files import PARTIAL
+from engine.recorder.host_lines import host_lines
+from engine.recorder.hosts import HOSTS
 from engine.recorder.outputs import EVE, FILES, FOREIGN
 from engine.recorder.read_back import BrokenOutputError, eve_lines, read_blocks
 from engine.recorder.read_foreign import NOT_TOLD, claims_of
@@ -29,8 +31,7 @@ from engine.rings.statistics import Statistics, stage_of
 
 PROVED, WRONG, OPEN = "proved", "wrong", "open"
 FAULTS_SHOWN = 5
-_ENDS = ("idle", "active", "end", "forced", "evicted")
-_REASON_OF = dict(zip(_ENDS, ("idle", "active", "end", "forced", "lack_of_resources"), strict=True))
+_REASON_OF = dict(zip(ENDS, ("idle", "active", "end", "forced", "lack_of_resources"), strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,75 +40,6 @@ class Finding:
 
     verdict: str
     text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Equation:
-    """Counters that add up to others. `flows`: what is missing on the right is on its way."""
-
-    text: str
-    left: tuple[str, ...]
-    right: tuple[str, ...]
-    flows: bool = False
-    when: str = ""  # A property of the run without which it does not apply.
-
-
-def _stage(stage: str, *names: str) -> tuple[str, ...]:
-    return tuple(f"{stage}.{name}" for name in names)
-
-
-_FATES = _stage("capture", *REFUSED, "filtered", *DROPPED)
-_FINALS = _stage("worker", *(f"finals_{end}" for end in _ENDS))
-EQUATIONS = (
-    Equation(
-        "packets read = accepted + refused + filtered + dropped",
-        ("capture.read",),
-        ("worker.accepted", *_FATES),
-        flows=True,
-    ),
-    Equation(
-        "packets sent to workers = accepted",
-        ("capture.published",),
-        ("worker.accepted",),
-        flows=True,
-    ),
-    Equation("layers sent = layers metered", ("capture.layers",), ("worker.layers",), flows=True),
-    Equation("control records sent = taken", ("capture.control",), ("worker.control",), flows=True),
-    Equation("flow parts begun = parts ended", ("worker.parts",), _FINALS, flows=True),
-    Equation("finals made = finals merged", _FINALS, ("classifier.finals",), flows=True),
-    Equation("early records made = merged", ("worker.early",), ("classifier.early",), flows=True),
-    Equation("deltas made = merged", ("worker.deltas",), ("classifier.deltas",), flows=True),
-    Equation("facts made = merged", ("worker.facts",), ("classifier.facts",), flows=True),
-    Equation(
-        "packets accepted, layers included = packets in finals",
-        _stage("worker", "accepted", "layers"),
-        ("classifier.final_packets",),
-        flows=True,
-    ),
-    Equation("rows sent = rows recorded", ("classifier.rows",), ("recorder.rows",), flows=True),
-    Equation("rows lost = 0", ("recorder.rows_lost",), ()),
-    Equation(
-        "alerts made = alerts written",
-        ("classifier.alerts",),
-        ("recorder.alerts_written",),
-        flows=True,
-        when="rows",
-    ),
-    Equation(
-        "flow records written = finals",
-        ("classifier.finals",),
-        ("recorder.flows_written",),
-        flows=True,
-        when="finals",
-    ),
-    Equation(
-        "flow records written = finals + early records",
-        _stage("classifier", "finals", "early"),
-        ("recorder.flows_written",),
-        flows=True,
-        when="all",
-    ),
-)
 
 
 def is_wrong(findings: list[Finding]) -> bool:
@@ -229,6 +161,7 @@ def _check_run(folder: Path, record: RunRecord) -> Iterator[Finding]:
     yield from check_counters(record)
     yield from _check_outputs(folder, record)
     yield from _check_events(folder, record)
+    yield from _check_hosts(folder, record)
     yield from _check_flows(folder, record)
 
 
@@ -241,6 +174,8 @@ def check_counters(record: RunRecord) -> Iterator[Finding]:
     if record.exit_code not in (0, 3):
         yield Finding(WRONG, f"the run ended with exit code {record.exit_code}: it is not whole")
     properties = {"rows"} if record.rows != "none" else set()
+    if record.facts:
+        properties.add("facts")
     if record.flow_formats:
         properties.add(record.rows)
     yield from _balance(record.counters, properties)
@@ -302,6 +237,7 @@ def _check_outputs(folder: Path, record: RunRecord) -> Iterator[Finding]:
             yield Finding(PROVED, f"{output.name}: {output.bytes:,} bytes as they were written")
     written = {output.name for output in record.outputs}
     wanted = {FILES[name] for name in record.flow_formats} | {EVE}
+    wanted |= {HOSTS} if record.facts else set()
     for name in sorted(wanted - written):
         yield Finding(WRONG, f"{name}: the run does not say that it wrote it")
     for path in sorted(folder.glob("*" + PARTIAL)):
@@ -327,6 +263,25 @@ def _check_events(folder: Path, record: RunRecord) -> Iterator[Finding]:
     counts.pop("flow", 0)
     if counts:
         yield Finding(WRONG, f"{EVE} has events of other kinds: {', '.join(counts)}")
+
+
+def _check_hosts(folder: Path, record: RunRecord) -> Iterator[Finding]:
+    path = folder / HOSTS
+    if not path.is_file():
+        return
+    seen: set[tuple[int, str]] = set()
+    count = 0
+    try:
+        for host in host_lines(path):
+            seen.add((host.source_number, host.address))
+            count += 1
+    except BrokenOutputError as error:
+        yield Finding(WRONG, str(error))
+        return
+    yield _compare(
+        f"{HOSTS}: hosts = hosts listed", count, record.counters["classifier"]["hosts_listed"]
+    )
+    yield _compare(f"{HOSTS}: each host of a source once", len(seen), count)
 
 
 def _check_flows(folder: Path, record: RunRecord) -> Iterator[Finding]:

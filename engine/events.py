@@ -96,6 +96,7 @@ CLASSIFIER = (
     Counter("host_rows_joined", "records that took a host's row, by part"),
     Counter("host_rows_none", "records without one: the part was not touched in the pane"),
     Counter("host_rows_gone", "records without one: it may have been given up"),
+    Counter("hosts_listed", "hosts at the end of their source, sent to the recorder"),
 )
 RECORDER = (
     Counter("rows", "rows taken"),
@@ -103,6 +104,7 @@ RECORDER = (
     Counter("alerts_written", "alerts written"),
     Counter("bytes_written", "bytes written"),
     Counter("rows_lost", "rows taken that an output could not take"),
+    Counter("hosts_written", "hosts written"),
 )
 COUNTERS = {
     "capture": CAPTURE,

@@ -9,6 +9,7 @@ import numpy as np
 from engine.classifier import merge, outlet
 from engine.classifier.alerted import make_key, make_set
 from engine.classifier.digest import Digest
+from engine.classifier.listing import Lister
 from engine.classifier.merge import CLOCK, DELTA_PACKETS, TALLY_WORDS
 from engine.classifier.model import Model, path_of, read
 from engine.classifier.scoring import make_work, score
@@ -27,9 +28,9 @@ BUSY_SLOTS = 512  # A step that took so many goes on at once; fewer are not wort
 SLOTS_PER_S = 10e6  # What the workers of two cores fill at most.
 SLEEP_S_MAX = 2e-3
 
-SCORED, SCORED_FULL, ALERTS, ROWS, WAITS = (
+SCORED, SCORED_FULL, ALERTS, ROWS, WAITS, LISTED = (
     counter_index("classifier", name)
-    for name in ("scored", "scored_full", "alerts", "rows", "waits")
+    for name in ("scored", "scored_full", "alerts", "rows", "waits", "hosts_listed")
 )
 
 
@@ -75,7 +76,10 @@ class Classifier:
         self._batch = np.zeros((ROWS_MAX, ROW.words), np.int64)
         self._tally = np.zeros(TALLY_WORDS, np.int64)
         self._hosts = None if hosts is None else space_arrays(hosts, self._tally)
+        lists = plan.folder is not None and hosts is not None
+        self._lister = Lister(self._hosts, plan.separate) if lists else None
         self._count = self._sent = 0  # Rows in the batch; how many of them are dealt with.
+        self._are_hosts = False  # What the batch holds.
         self._busy_slots = min(BUSY_SLOTS, min(ring.capacity for ring in events) // 4)
 
     def step(self) -> int:
@@ -84,12 +88,17 @@ class Classifier:
             slots = 0
         elif self._counts_only:
             slots = merge.count_only(self._lanes, self._keys, self._tally, self._separate)
+        elif self._lister and self._lister.is_listing:
+            slots = self._list()
         else:
             slots = self._merge()
         found = IDLE if slots == 0 else BUSY if slots >= self._busy_slots else SOME
         found = max(found, self._send())
-        if slots == 0 and self._sent == self._count and merge.is_finished(self._lanes):
-            found = FINISHED
+        if slots == 0 and self._sent == self._count:
+            if self._lister and self._lister.begin_if_due(merge.is_finished(self._lanes)):
+                found = BUSY
+            elif merge.is_finished(self._lanes):
+                found = FINISHED
         outlet.show_counters(self._line.counters, self._tally, len(CLASSIFIER))
         self._line["time_ns"] = int(self._tally[CLOCK])
         return found
@@ -102,8 +111,13 @@ class Classifier:
             self._scorer.score(self._batch, count, self._tally)
         if self._digest:
             self._digest.update(self._batch, count)
-        self._count, self._sent = count, 0
+        self._count, self._sent, self._are_hosts = count, 0, False
         return slots
+
+    def _list(self) -> int:
+        """Make a batch of hosts; return how many."""
+        self._count, self._sent, self._are_hosts = self._lister.fill(self._batch), 0, True
+        return self._count
 
     def _send(self) -> int:
         """Send the batch as far as there is room; return BUSY if any row went, else IDLE."""
@@ -114,9 +128,10 @@ class Classifier:
             self._row_ring.slots,
             self._batch,
             (self._sent, self._count),
-            self._wanted,
+            outlet.ALL if self._are_hosts else self._wanted,
         )
         self._tally[ROWS] += sent
+        self._tally[LISTED] += sent if self._are_hosts else 0
         self._tally[WAITS] += self._sent < self._count
         return BUSY if sent else IDLE
 

@@ -28,6 +28,7 @@ from engine.classifier.order import (
     HEAD_AT,
     INFINITE,
     KEY_WORDS,
+    SOURCE,
     TIME,
     is_before,
     load_key,
@@ -36,12 +37,14 @@ from engine.classifier.order import (
 from engine.classifier.rows import fill_row
 from engine.events import CLASSIFIER, counter_index
 from engine.hosts.events import come_to, gather_delta, gather_fact, gather_final, join_ready
-from engine.hosts.space import JOINED, READY, space_arrays, space_of_arrays
+from engine.hosts.known import HOST_COUNT
+from engine.hosts.space import HOLDS, IS_HELD, JOINED, PENDING, READY, space_arrays, space_of_arrays
 from engine.layouts import (
     DELTA,
     DELTA_EVENT,
     EVENT_SLOT_WORDS,
     FACT,
+    HOSTS,
     RECORD,
     RECORD_EVENT,
     RECORD_SLOTS,
@@ -83,6 +86,7 @@ _HALF = (1 << 32) - 1
 _WORDS2 = types.int64[:, ::1]
 _ROWS = types.Tuple((_WORDS2, types.float32[:, ::1]))
 _SPACE = typeof(space_arrays(np.zeros(8, np.int64), np.zeros(TALLY_WORDS, np.int64)))
+_HOSTS_SOURCE = HOSTS.index("source")
 _RING_WORDS = RING.words
 _ROW_WORDS = ROW.words
 
@@ -261,6 +265,23 @@ def _run(lane, keys, batch, limits, space):
     tally[CLOCK] = last[TIME]
 
 
+@njit(**KERNEL)
+def _is_held(space, key, bound):
+    """Return whether an event waits until its source's hosts were listed.
+
+    If not, the bound is lowered to the end of the event's source.
+    """
+    words, pending = space.words, space.pending
+    if key[SOURCE] != words[_HOSTS_SOURCE] and (words[HOST_COUNT] or pending[PENDING]):
+        pending[IS_HELD] = 1
+        return True
+    if bound[SOURCE] > key[SOURCE]:
+        bound[SOURCE] = key[SOURCE]
+        for word in range(SOURCE + 1, KEY_WORDS):
+            bound[word] = INFINITE
+    return False
+
+
 @njit(types.UniTuple(types.int64, 2)(_WORDS2, _WORDS2, _ROWS, _SPACE, types.boolean), **KERNEL)
 def merge(lanes, keys, rows, hosts, separate):
     """Fill `rows` with the next records; return (how many, how many slots were taken).
@@ -286,6 +307,8 @@ def merge(lanes, keys, rows, hosts, separate):
         lane = shifted(first_lane, best * LANE_WORDS)
         head = lane[HEAD]
         key = shifted(first_key, best * KEY_WORDS)
+        if space.pending[HOLDS] and _is_held(space, key, bound):
+            break
         limits = (room, head + SLOTS_MAX - slots, separate)
         _run(lane, (key, bound, last), batch, limits, space)
         slots += lane[HEAD] - head

@@ -13,6 +13,7 @@ import click
 
 from engine import __version__
 from engine.cli.config import config
+from engine.cli.hosts import hosts
 from engine.cli.inspect import check, diff, features, layout, report, stats
 from engine.cli.model import model
 from engine.cli.run import run
@@ -30,7 +31,7 @@ def engine() -> None:
     """Network intrusion detection that accounts for every packet."""
 
 
-for command in (run, features, check, diff, report, stats, layout, model, config, shm):
+for command in (run, features, check, diff, report, stats, hosts, layout, model, config, shm):
     engine.add_command(command)
 
 

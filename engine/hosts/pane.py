@@ -46,6 +46,7 @@ from engine.hosts.starts import STARTS_30_AT, STARTS_60_AT, apply_starts
 from engine.hosts.windows import PANES_60
 from engine.layouts.hosts import HOST_ROW, HOSTS, NEVER, RESPONDER_ROW
 from engine.layouts.windows import RESPONDER_10, STARTS_30, STARTS_60
+from engine.memory.atomics import fence_release, store_relaxed, store_release
 from engine.memory.options import HOT, KERNEL
 from engine.memory.pointers import prefetch, shifted
 
@@ -53,6 +54,7 @@ _HOST_ROW_WORDS = HOST_ROW.words
 _RESPONDER_ROW_WORDS = RESPONDER_ROW.words
 
 OPEN_PANE, END_NS = HOSTS.index("pane"), HOSTS.index("end_ns")
+ROWS_VERSION = HOSTS.index("rows_version")
 BEGINNING = -(1 << 63)
 _AHEAD = 4
 _LINE_WORDS = 8
@@ -122,6 +124,18 @@ def open_pane(words, time, order_class):
     words[OPEN_PANE], words[END_NS] = pane, (pane + 1) * PANE_NS
 
 
+@njit(**HOT)
+def _begin_change(words):
+    """Make the version odd before rows change, for readers of live state (snapshot.py)."""
+    store_relaxed(words, ROWS_VERSION, words[ROWS_VERSION] + 1)
+    fence_release()  # The version is odd before any other word changes.
+
+
+@njit(**HOT)
+def _end_change(words):
+    store_release(words, ROWS_VERSION, words[ROWS_VERSION] + 1)
+
+
 @njit(**KERNEL)
 def end_open_pane(space):
     """End the pane that is open: starts, filters, rows, forgetting."""
@@ -129,10 +143,12 @@ def end_open_pane(space):
     flush(space)
     pane = words[OPEN_PANE]
     if words[TOUCHED_INITIATORS] | words[TOUCHED_RESPONDERS]:
+        _begin_change(words)
         apply_starts(space, pane)
         _write_rows(space, pane)
         forget_pairs(space)
         forget_hosts(space)
+        _end_change(words)
 
 
 @njit(**KERNEL)
@@ -188,8 +204,10 @@ def _clear_pairs(words):
 def forget_everything(space):
     """Forget all hosts, pairs and rows. The open pane has ended."""
     words = space.words
+    _begin_change(words)
     _clear_hosts(words)
     _clear_pairs(words)
     _clear_rows(words, INITIATOR_RING, _HOST_ROW_WORDS)
     _clear_rows(words, RESPONDER_RING, _RESPONDER_ROW_WORDS)
     words[OPEN_PANE], words[END_NS] = NEVER, BEGINNING
+    _end_change(words)

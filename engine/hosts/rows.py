@@ -5,7 +5,7 @@ from numba import njit
 from engine.events import counter_index
 from engine.hosts import index
 from engine.hosts.space import key_of
-from engine.layouts.hosts import HOST_ROW, HOSTS, RESPONDER_ROW
+from engine.layouts.hosts import HOST, HOST_ROW, HOSTS, RESPONDER_ROW
 from engine.memory.options import HOT, KERNEL
 from engine.memory.pointers import shifted
 
@@ -27,6 +27,8 @@ RESPONDER_INDEX_AT = HOSTS.index("responder_index_at")
 # Of a ring of rows: rows made, newest pane given up, where its index and its rows begin.
 INITIATOR_RING = (INITIATOR_ROWS, INITIATOR_GONE, INITIATOR_INDEX_AT, INITIATOR_ROWS_AT)
 RESPONDER_RING = (RESPONDER_ROWS, RESPONDER_GONE, RESPONDER_INDEX_AT, RESPONDER_ROWS_AT)
+KNOWN, TO_KNOWN = HOST_ROW.index("row_known"), RESPONDER_ROW.index("to_row_known")
+_KNOWN_PANE = HOST.index("known_pane")
 KEY_WORDS = 4  # Version, address, pane.
 HIGH, LOW, PANE, VALID = 1, 2, 3, 4
 FEATURES = 5
@@ -77,13 +79,17 @@ def _enter(space, host, pane, ring, row_words):
 @njit(**KERNEL)
 def next_initiator_row(space, host, pane):
     """Return where the words of a new row of an initiator part begin; its key is set."""
-    return _enter(space, host, pane, INITIATOR_RING, _HOST_ROW_WORDS)
+    at = _enter(space, host, pane, INITIATOR_RING, _HOST_ROW_WORDS)
+    space.words[at + KNOWN] = host[_KNOWN_PANE]
+    return at
 
 
 @njit(**KERNEL)
 def next_responder_row(space, host, pane):
     """Return where the words of a new row of a responder part begin; its key is set."""
-    return _enter(space, host, pane, RESPONDER_RING, _RESPONDER_ROW_WORDS)
+    at = _enter(space, host, pane, RESPONDER_RING, _RESPONDER_ROW_WORDS)
+    space.words[at + TO_KNOWN] = host[_KNOWN_PANE]
+    return at
 
 
 @njit(**HOT)

@@ -45,7 +45,9 @@ REMAINDER_STARTS_MAX = 131_072  # Of one pane; the others do not count for 99, 1
 OPS_MAX = 32  # Taken together, so that what they need is fetched at the same time.
 OP_WORDS = 32
 JOIN_ROWS, JOIN_WORDS = 16, 16  # Rows joined together, words kept of each meanwhile.
-PENDING, JOINED, READY = range(3)  # Operations gathered; rows joined, rows made: see Space.pending.
+# Words of Space.pending: operations gathered; rows joined, rows made; whether the merge stops at a
+# source's end while there are hosts, and whether it has.
+PENDING, JOINED, READY, HOLDS, IS_HELD = range(5)
 _LINE_WORDS = 8
 _LOW64 = (1 << 64) - 1
 
@@ -176,7 +178,7 @@ class Space(NamedTuple):
     floats: np.ndarray  # the same as float32
     distinct: np.ndarray  # float64: of a bitmap with k bits set: 257 of 256 bits, 65 of 64
     ops: np.ndarray  # OPS_MAX operations of OP_WORDS
-    pending: np.ndarray  # how many of them; rows of the batch that are joined, made
+    pending: np.ndarray  # words named above: PENDING to IS_HELD
     key: np.ndarray  # scratch: the words of keys
     counters: np.ndarray  # of events.CLASSIFIER
 
@@ -200,7 +202,7 @@ def space_arrays(words: np.ndarray, counters: np.ndarray) -> SpaceArrays:
         floats=words.view(np.float32),
         distinct=distinct_table(),
         ops=np.zeros(OPS_MAX * OP_WORDS, np.int64),
-        pending=np.zeros(3, np.int64),
+        pending=np.zeros(5, np.int64),
         key=np.zeros(JOIN_ROWS * JOIN_WORDS, np.int64),
         counters=counters,
     )

@@ -175,7 +175,11 @@ HOST_ROW = _layout(
         _word("row_valid", "-", "validity bits, feature 93 in the lowest"),
         Word("row_features", "float32", "record", "features 93 to 141, two in a word", count=3),
     ),
-    *_lines("row_features_3", "float32", "likewise", 24),
+    *_lines("row_features_3", "float32", "likewise", 16),
+    _line(
+        Word("row_features_19", "float32", "record", "likewise", count=6),
+        _word("row_known", "panes", "pane that the host is known since"),
+    ),
 )
 RESPONDER_ROW = _layout(
     "responder_row",
@@ -188,5 +192,8 @@ RESPONDER_ROW = _layout(
         _word("to_row_valid", "-", "validity bits, feature 82 in the lowest"),
         Word("to_row_features", "float32", "record", "features 82 to 91, two in a word", count=3),
     ),
-    _line(Word("to_row_features_3", "float32", "record", "likewise", count=2)),
+    _line(
+        Word("to_row_features_3", "float32", "record", "likewise", count=2),
+        _word("to_row_known", "panes", "pane that the host is known since"),
+    ),
 )

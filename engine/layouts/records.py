@@ -268,6 +268,7 @@ ROW = Layout(
                         Field("label", 8, "number of the kind in the model card"),
                         Field("top_count", 8, "features named below"),
                         Field("alerted", 1, "the part has had its alert, here or before"),
+                        Field("host", 1, "no record: what is known of a host (hosts/listing.py)"),
                     ),
                 ),
                 Word("top_features", "-", "record", "their indices, 8 bits each, most first"),

@@ -6,11 +6,13 @@ from pathlib import Path
 from engine.errors import ConfigError, OutputError
 from engine.recorder.escape import whole_text
 from engine.recorder.files import PARTIAL
+from engine.recorder.hosts import HOSTS
 from engine.recorder.outputs import FILES
 from engine.recorder.run_json import RUN_JSON
 
 REPORT = "report.html"  # Written by `engine report`: of the run that is there, so it goes with it.
-OWN_FILES = (*FILES.values(), RUN_JSON, REPORT)  # What --overwrite may remove, and nothing else.
+# What --overwrite may remove, and nothing else.
+OWN_FILES = (*FILES.values(), HOSTS, RUN_JSON, REPORT)
 
 
 def prepare_folder(folder: str, overwrite: bool) -> None:

@@ -8,6 +8,7 @@ from engine.layouts import ROW
 
 _HEAD, _REASON_MASK = ROW.index("head"), ROW.mask("head", "reason")
 _REASON_SHIFT = ROW.shift("head", "reason")
+_HOST_SHIFT = ROW.shift("verdict", "host")
 _VERDICT, ALERT_SHIFT = ROW.index("verdict"), ROW.shift("verdict", "alert")
 
 
@@ -21,16 +22,27 @@ def is_alert(rows: np.ndarray) -> np.ndarray:
     return (rows[:, _VERDICT] >> ALERT_SHIFT) & 1 != 0
 
 
+def is_host(rows: np.ndarray) -> np.ndarray:
+    """Return which rows are no records, but hosts."""
+    return (rows[:, _VERDICT] >> _HOST_SHIFT) & 1 != 0
+
+
 @dataclass(slots=True)
 class Held:
-    """How many rows an output holds, and how many alerts and flow records these are."""
+    """How many rows an output holds, and how many alerts, flow records and hosts these are."""
 
     rows: int = 0
     alerts: int = 0
     flows: int = 0
+    hosts: int = 0
 
     def add(self, rows: np.ndarray, wanted: np.ndarray) -> None:
         """Count rows; `wanted` says which are flow records."""
         self.rows += len(rows)
         self.alerts += int(np.count_nonzero(is_alert(rows)))
         self.flows += int(np.count_nonzero(wanted))
+
+    def add_hosts(self, count: int) -> None:
+        """Count rows that are hosts."""
+        self.rows += count
+        self.hosts += count

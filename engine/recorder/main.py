@@ -59,6 +59,7 @@ class _Recorder:
             "rows": outputs.rows,
             "flows_written": safe.flows,
             "alerts_written": safe.alerts,
+            "hosts_written": safe.hosts,
             "bytes_written": outputs.bytes,
             "rows_lost": outputs.rows - safe.rows if ended else 0,
         }

@@ -20,7 +20,8 @@ from engine.recorder.flows_csv import CSV_RECORD, csv_fields, csv_header
 from engine.recorder.flows_nfstream import NFSTREAM_HEADER, NFSTREAM_RECORD
 from engine.recorder.flows_parquet import ParquetOutput, require_pyarrow
 from engine.recorder.found import Found
-from engine.recorder.held import Held, is_final
+from engine.recorder.held import Held, is_final, is_host
+from engine.recorder.hosts import HOSTS, HostsOutput
 from engine.recorder.people import PEOPLE_ALERT, people_fields
 from engine.recorder.schemas import schema_fields
 from engine.recorder.template import Field, Renderer
@@ -154,6 +155,7 @@ class Outputs:
         self._flows = bool(plan.flow_formats)
         self._every = plan.rows == "all"
         self._all: list[TextOutput | ParquetOutput] = []
+        self._hosts: HostsOutput | None = None
         self._eve: OutputFile | None = None
         self._footers: list[tuple[OutputFile, Callable[[int], bytes]]] = []
         if plan.folder is None:
@@ -180,6 +182,8 @@ class Outputs:
         for name, lines in LINES.items():
             if name in plan.flow_formats:
                 self._open_lines(plan, folder, lines)
+        if plan.facts:
+            self._hosts = HostsOutput(plan, OutputFile(folder, HOSTS), BATCH_ROWS)
         if "parquet" in plan.flow_formats:
             self._all.append(ParquetOutput(plan, OutputFile(folder, PARQUET)))
 
@@ -194,6 +198,16 @@ class Outputs:
     def take(self, rows: np.ndarray) -> None:
         """Write at most BATCH_ROWS rows."""
         self.rows += len(rows)
+        hosts = is_host(rows)
+        if hosts.any():
+            assert self._hosts is not None, "hosts are listed for runs that write files"
+            self._hosts.take(rows[hosts])
+            self.given.add_hosts(int(np.count_nonzero(hosts)))
+            rows = np.ascontiguousarray(rows[~hosts])
+        if len(rows):
+            self._take_records(rows)
+
+    def _take_records(self, rows: np.ndarray) -> None:
         wanted = np.ones(len(rows), bool) if self._every else is_final(rows)
         for output in self._all:
             output.take(rows, wanted)
@@ -206,42 +220,50 @@ class Outputs:
             self._eve.write(stats)
         for file, footer in self._footers:
             file.write(footer(time.time_ns()))
-        for output in self._all:
+        for output in self._files:
             output.settle()
-        for output in self._all:
+        for output in self._files:
             output.appear()
 
     def abandon(self) -> None:
         """Leave every file as .partial."""
-        for output in self._all:
+        for output in self._files:
             output.abandon()
+
+    @property
+    def _files(self) -> list[TextOutput | ParquetOutput | HostsOutput]:
+        return [*self._all, *([self._hosts] if self._hosts else [])]
 
     @property
     def bytes(self) -> int:
         """Return how many bytes all outputs were given."""
-        return sum(output.sink.bytes for output in self._all)
+        return sum(output.sink.bytes for output in self._files)
 
     def safe(self) -> Held:
         """Return what is written: safe in every output that shows it."""
         held = [(output.shows, output.safe) for output in self._all]
+        hosts = self._hosts.safe.hosts if self._hosts else 0
+        records = self.rows - self.given.hosts
         return Held(
-            min((safe.rows for _, safe in held), default=self.rows),
+            hosts + min((safe.rows for _, safe in held), default=records),
             min((safe.alerts for shows, safe in held if "alerts" in shows), default=0),
             min((safe.flows for shows, safe in held if "flows" in shows), default=0),
+            hosts,
         )
 
     def written(self) -> list[dict]:
         """Return what each output holds, for run.json."""
-        return [asdict(_written(output)) for output in self._all]
+        return [asdict(_written(output)) for output in self._files]
 
     def losses(self) -> str:
         """Return a sentence on what was written and what was lost."""
         kept = []
-        for output in self._all:
+        for output in self._files:
             held = _written(output)
             place = getattr(output.sink, "place", None)
             counts = [f"{held.flows} flow records"] if "flows" in output.shows else []
             counts += [f"{held.alerts} alerts"] if "alerts" in output.shows else []
+            counts += [f"{held.rows} hosts"] if "hosts" in output.shows else []
             kept.append(f"{' and '.join(counts)} in {place.name if place else held.name}")
         lost = self.rows - self.safe().rows
         return (
@@ -249,7 +271,7 @@ class Outputs:
         )
 
 
-def _written(output: TextOutput | ParquetOutput) -> Written:
+def _written(output: TextOutput | ParquetOutput | HostsOutput) -> Written:
     sink, safe = output.sink, output.safe
     return Written(
         sink.name,

@@ -58,7 +58,7 @@ def as_json(plan: RunPlan, outcome: Outcome) -> str:
         "flows": outcome.counters["worker"]["flows"],
         "records": {"final": classifier["finals"], "early": classifier["early"]},
         "alerts": classifier["alerts"],
-        "hosts": 0,
+        "hosts": classifier["hosts_made"],
         "seconds": round(outcome.wall_s, 6),
         "cpu_seconds": round(outcome.cpu_s, 6),
         "start_seconds": round(outcome.start_s, 6),

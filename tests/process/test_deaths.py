@@ -48,6 +48,7 @@ def test_killed_process_ends_the_run_and_says_what_was_lost(name, tmp_path, some
         "run.json",
         "eve.json.partial",
         "flows.csv.partial",
+        "hosts.jsonl.partial",
     }
 
 

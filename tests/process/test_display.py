@@ -71,7 +71,7 @@ def test_no_terminal_gets_plain_lines(tmp_path, capture):
     lines = ended.err.splitlines()
     assert lines[0].startswith("15,534 packets of 1 source in ")
     assert lines[1] == "  accepted 15,514; refused 20 (non_ip 20)"
-    assert lines[-1] == f"  written to {tmp_path / 'out'}: eve.json, run.json"
+    assert lines[-1] == f"  written to {tmp_path / 'out'}: eve.json, hosts.jsonl, run.json"
 
 
 def test_alerts_are_told_by_kind_and_address(capture):

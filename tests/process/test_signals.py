@@ -47,7 +47,12 @@ def test_signal_ends_reading_and_every_flow_is_written(way, tmp_path, some, cut)
     assert ended.code == 0, ended.err
     assert "stopping: flows are flushed" in ended.err
     assert not names & {found.name for found in find_segments()}
-    assert {path.name for path in out.iterdir()} == {"run.json", "eve.json", "flows.csv"}
+    assert {path.name for path in out.iterdir()} == {
+        "run.json",
+        "eve.json",
+        "flows.csv",
+        "hosts.jsonl",
+    }
     checked = run_engine("check", out)
     assert checked.code == 0, checked.out
     compared = run_engine("diff", cut, out)

@@ -44,7 +44,7 @@ def project(tmp_path):
     for room in ("engine", "tools", "bpf", "engine/features"):
         (tmp_path / room).mkdir()
         (tmp_path / room / "__init__.py").write_text("")
-    for module in ("config", "profiles", "limits", "errors", "events"):
+    for module in ("config", "profiles", "limits", "errors", "events", "equations"):
         (tmp_path / "engine" / f"{module}.py").write_text("")
     for package in (
         *("capture", "worker", "classifier", "recorder", "rings", "flows"),

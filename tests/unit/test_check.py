@@ -13,7 +13,6 @@ import pytest
 import xxhash
 
 from engine.check import (
-    EQUATIONS,
     OPEN,
     PROVED,
     WRONG,
@@ -23,6 +22,7 @@ from engine.check import (
     is_wrong,
     report,
 )
+from engine.equations import EQUATIONS
 from engine.errors import ConfigError
 from engine.events import COUNTERS
 from engine.recorder.outputs import FOREIGN, FORMATS

@@ -23,8 +23,10 @@ from engine.errors import ConfigError, OutputError
 from engine.layouts import DONE, LEAVE
 from engine.recorder import flows_parquet
 from engine.recorder.columns import HEADER
+from engine.recorder.host_lines import host_lines
+from engine.recorder.hosts import HOSTS
 from engine.recorder.outputs import FORMATS
-from tests.unit.recorder.rows import LABELS, plan_of, records, row_words, shown, simple
+from tests.unit.recorder.rows import LABELS, host_words, plan_of, records, row_words, shown, simple
 from tests.unit.recorder.runs import record
 
 MANY = 3000
@@ -58,20 +60,28 @@ def events(path) -> list[dict]:
     st.sampled_from(["finals", "all"]),
     st.lists(st.sampled_from(EVERY), unique=True),
     st.sampled_from([2, 8]),
+    st.integers(0, 5),
 )
-def test_every_row_is_in_every_output_in_order(tmp_path_factory, wanted, kept, formats, capacity):
+def test_every_row_is_in_every_output_in_order(
+    tmp_path_factory, wanted, kept, formats, capacity, hosts
+):
     folder = tmp_path_factory.mktemp("out")
-    outcome = record(plan_of(folder, formats, kept), row_words(wanted), capacity)
+    words = np.concatenate([row_words(wanted[:7]), host_words(hosts), row_words(wanted[7:])])
+    outcome = record(plan_of(folder, formats, kept), words, capacity)
     assert outcome.error is None
     assert outcome.state == DONE
     expected = [r for r in wanted if kept == "all" or r["reason"]]
     alerts = [r for r in wanted if r["alert"]]
     values = outcome.counters
-    assert values["rows"] == len(wanted)
+    assert values["rows"] == len(wanted) + hosts
+    assert values["hosts_written"] == hosts
+    assert [host.address for host in host_lines(folder / HOSTS)] == [
+        f"10.0.0.{1 + number}" for number in range(hosts)
+    ]
     assert values["rows_lost"] == 0
     assert values["alerts_written"] == len(alerts)
     assert values["flows_written"] == (len(expected) if formats else 0)
-    names = {"eve.json"} | {FORMATS[name] for name in formats}
+    names = {"eve.json", HOSTS} | {FORMATS[name] for name in formats}
     assert {path.name for path in folder.iterdir()} == names
     assert values["bytes_written"] <= sum(path.stat().st_size for path in folder.iterdir())
     uids = [shown(r)["uid"] for r in expected]
@@ -94,13 +104,14 @@ def test_every_row_is_in_every_output_in_order(tmp_path_factory, wanted, kept, f
 def test_summary_names_each_file_with_its_size_and_digest(tmp_path):
     outcome = record(plan_of(tmp_path, EVERY, "all"), alternating(100))
     assert outcome.kinds == ["ready", "finished"]
-    assert {output["name"] for output in outcome.outputs} == set(FORMATS.values())
+    assert {output["name"] for output in outcome.outputs} == {*FORMATS.values(), HOSTS}
     for output in outcome.outputs:
         content = (tmp_path / output["name"]).read_bytes()
         assert output["bytes"] == len(content)
         assert output["xxh3"] == xxhash.xxh3_128_hexdigest(content)
-        assert output["rows"] == 100
-        assert output["flows"] == 100
+        held = 0 if output["name"] == HOSTS else 100
+        assert output["rows"] == held
+        assert output["flows"] == held
     assert outcome.counters["bytes_written"] == sum(o["bytes"] for o in outcome.outputs)
 
 

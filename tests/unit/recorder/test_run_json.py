@@ -46,7 +46,7 @@ def test_run_json_says_what_the_stages_reported(tmp_path):
     run = write_run(tmp_path / "run", ordered(30), ("csv",), "finals")
     record = read(run.folder)
     assert record.outputs[0].name == "eve.json"
-    assert {output.name for output in record.outputs} == {"eve.json", "flows.csv"}
+    assert {output.name for output in record.outputs} == {"eve.json", "flows.csv", "hosts.jsonl"}
     assert record.counters["classifier"]["finals"] == 25
     assert record.counters["worker"] == record.processes["worker.0"].counters
     assert record.sources[0].packets == record.counters["capture"]["read"]

@@ -3,15 +3,18 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from engine.classifier.digest import Digest
 from engine.events import COUNTERS
 from engine.layouts import REASONS
 from engine.recorder.run_json import Process, RunFacts, run_record, source_files, write_run_json
 from engine.rings.plan import RunPlan
 from engine.rings.statistics import process_names
-from tests.unit.recorder.rows import plan_of, row_words, simple
+from tests.unit.recorder.rows import host_words, plan_of, row_words, simple
 from tests.unit.recorder.runs import record
 
+HOSTS, FORGOTTEN = 3, 2
 ENDS = {"lack_of_resources": "evicted"}
 
 
@@ -58,6 +61,18 @@ def ordered(count: int, **changes) -> list[dict]:
     return made
 
 
+def hosts_counted(hosts: int, records: int) -> dict[str, int]:
+    """Return what the classifier counts of hosts and of the parts of so many records."""
+    return {
+        "hosts_made": FORGOTTEN + hosts,
+        "hosts_forgotten": FORGOTTEN,
+        "hosts_listed": hosts,
+        "host_rows_joined": records,
+        "host_rows_none": max(0, records - 1),
+        "host_rows_gone": min(1, records),
+    }
+
+
 def counters_of(records: list[dict], plan: RunPlan) -> dict[str, dict[str, int]]:
     """Return the counters of every process of a run that made these records."""
     finals = [r for r in records if r["reason"]]
@@ -75,6 +90,7 @@ def counters_of(records: list[dict], plan: RunPlan) -> dict[str, dict[str, int]]
     for number, reason in enumerate(REASONS[1:], 1):
         name = f"finals_{ENDS.get(reason, reason)}"
         worker[name] = sum(r["reason"] == number for r in finals)
+    hosts = HOSTS if plan.facts else 0
     sent = {"alerts": sum(r["alert"] for r in records), "finals": 0, "all": len(records)}
     sent["finals"] = sum(bool(r["reason"] or r["alert"]) for r in records)
     values = {
@@ -96,7 +112,8 @@ def counters_of(records: list[dict], plan: RunPlan) -> dict[str, dict[str, int]]
             "final_packets": packets,
             "final_bytes": sum(sum(r["bytes"]) for r in finals),
             "alerts": sent["alerts"],
-            "rows": sent[plan.rows],
+            "rows": sent[plan.rows] + hosts,
+            **hosts_counted(hosts, len(records)),
         },
     }
     return {
@@ -143,7 +160,8 @@ def write_run(folder: Path, records: list[dict], formats=(), rows="alerts", **ch
     wanted = [
         r for r in records if rows == "all" or r["alert"] or (rows == "finals" and r["reason"])
     ]
-    outcome = record(plan, row_words(wanted), 64)
+    hosts = host_words(HOSTS if plan.facts else 0)
+    outcome = record(plan, np.concatenate([row_words(wanted), hosts]), 64)
     assert outcome.error is None, outcome.error
     counters = counters_of(records, plan) | {"recorder": outcome.counters}
     reports = [
