@@ -10,6 +10,8 @@ import click
 from engine.bench.options import BenchOptions
 from engine.errors import ConfigError
 
+_KINDS = ("scaling", "memory", "hostile", "stages", "clean")
+
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--capture", metavar="FILE", help="Measure this capture instead.")
@@ -22,13 +24,14 @@ from engine.errors import ConfigError
 @click.option("--save", is_flag=True, help="Keep the result in stress/results (in a checkout).")
 @click.option("--scaling", is_flag=True, help="Cost per packet at 1,000 to 1,000,000 live flows.")
 @click.option("--memory", is_flag=True, help="Bytes per flow; memory of each process.")
+@click.option("--hostile", is_flag=True, help="Input that attacks what is known of hosts.")
 @click.option("--stages", is_flag=True, help="The kernels alone, in one process.")
 @click.option("--clean", is_flag=True, help="Remove the workloads from the cache.")
 def _bench(**options) -> int:
     """Measure speed and memory, beside other programs that are installed."""
     from engine.bench.command import bench_command
 
-    kinds = [kind for kind in ("scaling", "memory", "stages", "clean") if options.pop(kind)]
+    kinds = [kind for kind in _KINDS if options.pop(kind)]
     if len(kinds) > 1:
         raise ConfigError(f"one of --{' and --'.join(kinds)} at a time")
     return bench_command(BenchOptions(kind=kinds[0] if kinds else "speed", **options))

@@ -10,6 +10,7 @@ import click
 
 from engine import FINGERPRINT
 from engine.bench import machine, programs, workloads
+from engine.bench.hostile import hostile_record
 from engine.bench.memory import memory_record
 from engine.bench.options import BenchOptions, check_names, chosen
 from engine.bench.record import fingerprint_now, keep, results_folder, shared_facts, speed_record
@@ -19,7 +20,7 @@ from engine.bench.speed import Measured, Rounds, measure
 from engine.bench.stages import stages_record
 from engine.errors import ConfigError
 
-KNOWN = (*workloads.NAMES, *programs.NAMES)
+KNOWN = (*workloads.NAMES, *workloads.HOSTILE_NAMES, *programs.NAMES)
 
 
 def bench_command(options: BenchOptions) -> int:
@@ -71,6 +72,8 @@ def _measure(options: BenchOptions, cores: list[int], say: Callable[[str], None]
         return scaling_record(options, cores, say)
     if options.kind == "memory":
         return memory_record(options, cores, say)
+    if options.kind == "hostile":
+        return hostile_record(options, cores, say)
     if options.kind == "stages":
         return stages_record(options, cores, say)
     return speed_record(*_speed(options, cores, say), options)

@@ -7,26 +7,43 @@ is what the machine really gives. `files` is the part of that which is page cach
 and libraries, given back whenever somebody needs it.
 """
 
+import json
 import os
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from engine.bench.measure import Watched, run_watched
 from engine.bench.options import BenchOptions
-from engine.bench.programs import FEATURES, engine_program, environment
+from engine.bench.programs import FEATURES, engine_command, engine_program, environment
 from engine.bench.record import bytes_per_flow
 from engine.bench.speed import LIMIT_S
 from engine.bench.workloads import Workload, chosen_workloads, warm
 from engine.config import load
 from engine.errors import ProcessError, SegmentError
 from engine.pipeline import sizes
-from engine.rings.segment import find_segments
+from engine.rings.segment import SHARED_MEMORY, find_segments
 from engine.rings.statistics import Statistics
 
 LOOK_S = 0.02
 BYTES_PER_FLOW_MAX = 384
 KINDS = {"Rss": "resident", "Pss": "proportional", "Anonymous": "own", "Pss_File": "files"}
+
+
+@dataclass(slots=True)
+class Looked:
+    """What a run cost, and what its processes held at most."""
+
+    watched: Watched
+    processes: dict[str, dict[str, int]]
+    proportional_bytes_sum: int
+    hosts_bytes: int  # Pages taken of the hosts' segment.
+
+    @property
+    def said(self) -> dict:
+        """Return the object that the run printed."""
+        return json.loads(self.watched.stdout)
 
 
 def memory_record(options: BenchOptions, cores: list[int], say: Callable[[str], None]) -> dict:
@@ -51,30 +68,55 @@ def memory_record(options: BenchOptions, cores: list[int], say: Callable[[str], 
 
 def _workload_row(workload: Workload, workers: int, cores: list[int]) -> dict:
     warm(workload)
-    before = {found.run for found in find_segments()}
     program = engine_program(FEATURES, workers)
+    looked = look_at(program.fill(workload.path, Path(os.devnull)), cores)
+    scored = look_at(scored_command(workload, workers), cores)
+    return {
+        "name": workload.name,
+        "title": workload.title,
+        "processes": looked.processes,
+        "proportional_bytes_sum": looked.proportional_bytes_sum,
+        "hosts": _hosts_row(scored),
+    }
+
+
+def scored_command(workload: Workload, workers: int) -> list[str]:
+    """Return the command of a run that scores, and so knows hosts, and writes no files."""
+    return [*engine_command(["run", "-r", str(workload.path), "--json", "-n", str(workers)])]
+
+
+def _hosts_row(scored: Looked) -> dict:
+    """Return what hosts took: all of their segment, with pairs, rows and indices."""
+    counters = scored.said["counters"]["classifier"]
+    known = counters["hosts_made"] - counters["hosts_forgotten"]
+    return {
+        "made": counters["hosts_made"],
+        "known_at_end": known,
+        "bytes": scored.hosts_bytes,
+        "bytes_per_host": round(scored.hosts_bytes / known) if known else None,
+        "rows": counters["host_rows"],
+    }
+
+
+def look_at(command: list[str], cores: list[int]) -> Looked:
+    """Run a command of the engine and look at its memory all the time."""
     done: list[Watched] = []
-    command = program.fill(workload.path, Path(os.devnull))
     thread = threading.Thread(
         target=lambda: done.append(run_watched(command, cores, LIMIT_S, environment()))
     )
     thread.start()
     held: dict[str, dict[str, int]] = {}
-    total = 0
+    total = hosts_bytes = 0
     while thread.is_alive():
-        now = _look(before)
+        now, hosts_now = _look()
         for name, sizes_now in now.items():
             held[name] = most(held.get(name, {}), sizes_now)
         total = max(total, sum(one["proportional"] for one in now.values()))
+        hosts_bytes = max(hosts_bytes, hosts_now)
         thread.join(LOOK_S)
     if not done or done[0].failure:
         raise ProcessError(f"the run whose memory was looked at {_why(done)}")
-    return {
-        "name": workload.name,
-        "title": workload.title,
-        "processes": held,
-        "proportional_bytes_sum": total,
-    }
+    return Looked(done[0], held, total, hosts_bytes)
 
 
 def _why(done: list[Watched]) -> str:
@@ -86,11 +128,16 @@ def most(a: dict[str, int], b: dict[str, int]) -> dict[str, int]:
     return {name: max(a.get(name, 0), b.get(name, 0)) for name in {**a, **b}}
 
 
-def _look(before: set[str]) -> dict[str, dict[str, int]]:
-    """Return what the processes of the run that is not among `before` hold now."""
-    found = {}
+def _look() -> tuple[dict[str, dict[str, int]], int]:
+    """Return what the processes of the run that we started hold now, and its hosts' segment."""
+    found: dict[str, dict[str, int]] = {}
+    hosts_bytes = 0
     for segment in find_segments():
-        if segment.kind != "statistics" or segment.run in before:
+        if _parent(_parent(segment.owner_pid)) != os.getpid():  # We, the watcher, the run.
+            continue
+        if segment.kind == "hosts":
+            hosts_bytes = _pages_taken(SHARED_MEMORY / segment.name)
+        if segment.kind != "statistics":
             continue
         try:
             statistics = Statistics.attach(segment.run)
@@ -101,7 +148,15 @@ def _look(before: set[str]) -> dict[str, dict[str, int]]:
         pids["zygote"] = _parent(next(filter(None, pids.values()), 0))
         pids["supervisor"] = segment.owner_pid
         found |= {name: held_by(pid) for name, pid in pids.items() if pid}
-    return {name: sizes_now for name, sizes_now in found.items() if sizes_now}
+    return {name: sizes_now for name, sizes_now in found.items() if sizes_now}, hosts_bytes
+
+
+def _pages_taken(path: Path) -> int:
+    """Return the bytes of the pages that a file in memory has; 0 if it is gone."""
+    try:
+        return 512 * path.stat().st_blocks
+    except OSError:
+        return 0
 
 
 def _parent(pid: int) -> int:

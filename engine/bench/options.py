@@ -11,7 +11,7 @@ RUNS_MAX = 1000
 class BenchOptions:
     """The options, checked as far as they can be without looking at the machine."""
 
-    kind: str = "speed"  # Or scaling, memory, stages, clean.
+    kind: str = "speed"  # Or scaling, memory, hostile, stages, clean.
     capture: str | None = None
     as_json: bool = False
     runs: int = 5

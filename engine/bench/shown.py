@@ -137,10 +137,49 @@ def _show_memory(record: dict) -> None:
         rows.append(("all at once, at most", "", _mib(workload["proportional_bytes_sum"]), "", ""))
         columns = ("process, MiB at most", "resident", "its share", "own", "page cache")
         table(workload["title"], columns, rows)
+        _show_hosts(workload["hosts"])
 
 
 def _mib(size: int) -> str:
     return f"{size / (1 << 20):,.1f}"
+
+
+def _show_hosts(hosts: dict) -> None:
+    if hosts["known_at_end"]:
+        click.echo(
+            f"hosts, scored: {hosts['made']:,} made, {hosts['known_at_end']:,} known at the end; "
+            f"{_mib(hosts['bytes'])} MiB of their segment taken, with pairs and rows: "
+            f"{hosts['bytes_per_host']:,} bytes a host"
+        )
+
+
+def _show_hostile(record: dict) -> None:
+    rows = []
+    for one in record["workloads"]:
+        hostile = one["hostile"]
+        rows.append(
+            (
+                f"{one['name']} {count(one['packets'])}",
+                *(_three(one["hostile_ns_per_packet"][name]) for name in _SPREAD),
+                _three(one["ordinary_ns_per_packet"]["median"]),
+                f"{one['ratio']:.2f}",
+                *(_mib(hostile[name]) for name in ("classifier_resident_bytes", "hosts_bytes")),
+                _mib(one["ordinary"]["classifier_resident_bytes"]),
+                str(len(hostile["wrong"]) + len(one["ordinary"]["wrong"])),
+            )
+        )
+    columns = ("hostile, packets", "ns/packet", "min", "max", "ordinary", "times", "classifier MiB")
+    columns += ("hosts MiB", "ordinary MiB", "wrong sums")
+    table("hostile input for hosts, beside ordinary traffic of its shape", columns, rows)
+    for one in record["workloads"]:
+        facts = (f"{name} {one['hostile'][name]:,}" for name in _HOSTS_COUNTED)
+        click.echo(f"{one['name']}: {', '.join(facts)}")
+        for text in one["hostile"]["wrong"] + one["ordinary"]["wrong"]:
+            click.echo(f"{one['name']}: not so: {text}")
+    click.echo(
+        f"limits: {record['ratio_max']} times the cost; {_mib(record['hosts_segment_bytes'])} MiB "
+        f"for hosts, taken page by page"
+    )
 
 
 def _show_stages(record: dict) -> None:
@@ -157,9 +196,11 @@ def _show_stages(record: dict) -> None:
 
 _HELD = ("resident", "proportional", "own", "files")
 _SPREAD = ("median", "low", "high")
+_HOSTS_COUNTED = ("hosts_made", "hosts_forgotten", "host_refused", "pairs_forgotten", "host_rows")
 _SHOWS = {
     "speed": _show_speed,
     "scaling": _show_scaling,
     "memory": _show_memory,
+    "hostile": _show_hostile,
     "stages": _show_stages,
 }

@@ -24,6 +24,15 @@ from engine.errors import CaptureError, ConfigError, OutputError
 FOLDER = CACHE_HOME / "workloads"
 MIX, MANY, BIG, LIVE, CAPTURE = "mix", "many", "big", "live", "capture"
 NAMES = (MIX, MANY, BIG)
+HOSTILE_PACKETS = {  # Packets, and bytes of each at most.
+    "crowd": (10_000_000, 80),
+    "trickle": (10_000_000, 80),
+    "sweep": (2_000_000, 80),
+    "names": (2_000_000, 340),
+    "hellos": (1_000_000, 600),
+}
+HOSTILE_NAMES = tuple(HOSTILE_PACKETS)
+ORDINARY = "ordinary"
 MIX_PACKETS, MANY_PACKETS, BIG_PACKETS = 1_000_000, 2_000_000, 2_000_000
 QUICK_DIVISOR = 10
 OUT_PREFIX = "out-"  # Folders that runs write into.
@@ -61,7 +70,7 @@ class Workload:
         """Return what people are told that it is."""
         if self.name == LIVE:
             return f"{int(self.path.stem.split('-')[1]):,} live flows"
-        return _TITLES[self.name]
+        return _TITLES.get(self.name, self.name)
 
 
 def test_data() -> Path:
@@ -105,6 +114,23 @@ def make_live_workload(live: int, flows: int, say: Callable[[str], None]) -> Wor
         flows * MESSAGES_PER_FLOW * _PACKET_BYTES[LIVE],
         lambda path: live_flows(path, live, flows),
         lambda: say(f"making {flows:,} flows, {live:,} at a time"),
+    )
+
+
+def make_hostile(name: str, hostile: bool, quick: bool, say: Callable[[str], None]) -> Workload:
+    """Return a workload of HOSTILE_NAMES, or its ordinary twin, from the cache."""
+    from engine.capture.synthetic.crowds import write
+
+    packets, packet_bytes = HOSTILE_PACKETS[name]
+    packets //= QUICK_DIVISOR if quick else 1
+    digests = (f"engine.capture.synthetic.{module}" for module in ("crowds", "workloads"))
+    named = f"{name}-{packets}" if hostile else f"{name}_{ORDINARY}-{packets}"
+    return cached(
+        named,
+        "".join(map(_digest_of, digests)),
+        packets * packet_bytes,
+        lambda path: write(path, name, packets, hostile),
+        lambda: say(f"making {named}"),
     )
 
 

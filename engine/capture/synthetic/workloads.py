@@ -30,7 +30,7 @@ _IPV4 = [
     ("destination", ">u4"),
 ]
 _PORTS = [("source_port", ">u2"), ("destination_port", ">u2")]
-_TCP = [
+TCP_HEADER = [
     *_PORTS,
     ("sequence", ">u4"),
     ("acknowledged", ">u4"),
@@ -40,17 +40,17 @@ _TCP = [
     ("sum", ">u2"),
     ("urgent", ">u2"),
 ]
-_UDP = [*_PORTS, ("size", ">u2"), ("sum", ">u2")]
-_RECORD_BYTES, _ETHERNET_BYTES, _IPV4_BYTES = 16, 14, 20
-_TCP_HEADERS_BYTES = _ETHERNET_BYTES + _IPV4_BYTES + 20
+UDP_HEADER = [*_PORTS, ("size", ">u2"), ("sum", ">u2")]
+RECORD_BYTES, ETHERNET_BYTES, IPV4_BYTES = 16, 14, 20
+_TCP_HEADERS_BYTES = ETHERNET_BYTES + IPV4_BYTES + 20
 TCP, UDP = 6, 17
 _FIN, _SYN, _RST, _PSH, _ACK = 1, 2, 4, 8, 16
 
 
-def _layout(transport: list, frame_bytes: int) -> np.dtype:
+def frame_layout(transport: list, frame_bytes: int) -> np.dtype:
     """Return the row of a frame of that many bytes; what the headers leave is `payload`."""
     headers = np.dtype(_RECORD + _ETHERNET + _IPV4 + transport).itemsize
-    rest = _RECORD_BYTES + frame_bytes - headers
+    rest = RECORD_BYTES + frame_bytes - headers
     return np.dtype(_RECORD + _ETHERNET + _IPV4 + transport + [("payload", "u1", rest)])
 
 
@@ -74,11 +74,11 @@ def _address_sums(rows: np.ndarray) -> np.ndarray:
     return halves + rows["protocol"]
 
 
-def _fill_ip(rows: np.ndarray, stamps_us: np.ndarray, ip_bytes, protocol: int) -> None:
+def fill_ip(rows: np.ndarray, stamps_us: np.ndarray, ip_bytes, protocol: int) -> None:
     """Fill everything below the transport header but the addresses, then the IP checksum."""
     rows["stamp_s"] = STAMP_S + stamps_us // 1_000_000
     rows["stamp_us"] = stamps_us % 1_000_000
-    rows["captured"] = rows["original"] = rows.itemsize - _RECORD_BYTES
+    rows["captured"] = rows["original"] = rows.itemsize - RECORD_BYTES
     rows["to"] = (2, 0, 0, 0, 0, 1)
     rows["from"] = (2, 0, 0, 0, 0, 2)
     rows["ethertype"] = 0x0800
@@ -88,21 +88,21 @@ def _fill_ip(rows: np.ndarray, stamps_us: np.ndarray, ip_bytes, protocol: int) -
     rows["hops"] = 64
     rows["protocol"] = protocol
     rows["checksum"] = 0
-    begin = _RECORD_BYTES + _ETHERNET_BYTES
-    rows["checksum"] = _fold(_word_sums(rows, begin, begin + _IPV4_BYTES))
+    begin = RECORD_BYTES + ETHERNET_BYTES
+    rows["checksum"] = _fold(_word_sums(rows, begin, begin + IPV4_BYTES))
 
 
-def _fill_transport(rows: np.ndarray, payload_sums: np.ndarray) -> None:
+def fill_transport(rows: np.ndarray, payload_sums: np.ndarray) -> None:
     """Fill the transport checksum. `payload_sums` are those of the payload's words."""
-    begin = _RECORD_BYTES + _ETHERNET_BYTES + _IPV4_BYTES
+    begin = RECORD_BYTES + ETHERNET_BYTES + IPV4_BYTES
     rows["sum"] = 0
     sums = _word_sums(rows, begin, rows.dtype.fields["payload"][1]) + payload_sums
-    total = _fold(sums + _address_sums(rows) + rows["length"] - _IPV4_BYTES)
+    total = _fold(sums + _address_sums(rows) + rows["length"] - IPV4_BYTES)
     is_udp = rows["protocol"] == UDP
     rows["sum"] = np.where(is_udp & (total == 0), 0xFFFF, total)  # RFC 768: 0 means none.
 
 
-def _directed(rows: np.ndarray, flows: dict[str, np.ndarray], at: np.ndarray, back) -> None:
+def directed(rows: np.ndarray, flows: dict[str, np.ndarray], at: np.ndarray, back) -> None:
     """Set addresses and ports of each row from flow `at`, turned round where `back`."""
     for ours, theirs, client, server in (
         ("source", "destination", "client", "server"),
@@ -114,7 +114,7 @@ def _directed(rows: np.ndarray, flows: dict[str, np.ndarray], at: np.ndarray, ba
 
 # -- many flows --------------------------------------------------------------
 
-_SCAN, _SHORT_TCP, MESSAGES = range(3)  # Kinds of flow.
+SCAN, _SHORT_TCP, MESSAGES = range(3)  # Kinds of flow.
 _SHARES = (6, 2, 2)  # Of ten flows: scans of 2 packets, TCP of 8, UDP of 6: 40 packets.
 _PACKETS = np.array([2, 8, 6], np.int64)
 _BACKWARD = np.array(
@@ -177,7 +177,7 @@ def draw_flows(rng: np.random.Generator, kinds: np.ndarray) -> dict[str, np.ndar
         "kind": kinds,
         "client": 0x0A000000 + (codes & 0xFFFF),
         "client_port": 0x8000 + (codes >> 16 & 0x7FFF),
-        "server": np.where(kinds == _SCAN, 0xC0A80000, 0xAC100000) + (codes >> 31),
+        "server": np.where(kinds == SCAN, 0xC0A80000, 0xAC100000) + (codes >> 31),
         "server_port": np.choose(kinds, [low_ports, known_ports, message_ports]),
         "client_first": rng.integers(0, 1 << 31, count),
         "server_first": rng.integers(0, 1 << 31, count),
@@ -187,7 +187,7 @@ def draw_flows(rng: np.random.Generator, kinds: np.ndarray) -> dict[str, np.ndar
 def small_frames(rng, flows, flow, number, stamps_us) -> np.ndarray:
     """Return 64-byte frames as rows of bytes, in the order given."""
     messages = flows["kind"][flow] == MESSAGES
-    frames = np.zeros((len(flow), _RECORD_BYTES + _FRAME_BYTES), np.uint8)
+    frames = np.zeros((len(flow), RECORD_BYTES + _FRAME_BYTES), np.uint8)
     for chosen, fill in ((~messages, _small_tcp), (messages, _small_udp)):
         _place(frames, chosen, fill(rng, flows, flow[chosen], number[chosen], stamps_us[chosen]))
     return frames
@@ -201,8 +201,8 @@ def _place(frames: np.ndarray, chosen: np.ndarray, rows: np.ndarray) -> None:
 def _small_tcp(rng, flows, flow, number, stamps_us) -> np.ndarray:
     kind = flows["kind"][flow]
     back = _BACKWARD[kind, number] == 1
-    rows = np.zeros(len(flow), _layout(_TCP, _FRAME_BYTES))
-    _directed(rows, flows, flow, back)
+    rows = np.zeros(len(flow), frame_layout(TCP_HEADER, _FRAME_BYTES))
+    directed(rows, flows, flow, back)
     rows["offset"] = 0x50
     rows["flags"] = _FLAGS[kind, number]
     rows["window"] = 29_200
@@ -214,15 +214,15 @@ def _small_tcp(rng, flows, flow, number, stamps_us) -> np.ndarray:
     request = rows["flags"] & _PSH != 0
     rows["payload"][request] = rng.integers(0, 256, rows["payload"].shape[1], np.uint8)
     rows["payload"][:, _REQUEST_BYTES:] = 0
-    _fill_ip(rows, stamps_us, np.where(request, 40 + _REQUEST_BYTES, 40), TCP)
-    _fill_transport(rows, _payload_sums(rows))
+    fill_ip(rows, stamps_us, np.where(request, 40 + _REQUEST_BYTES, 40), TCP)
+    fill_transport(rows, payload_sums(rows))
     return rows
 
 
 def _small_udp(rng, flows, flow, number, stamps_us) -> np.ndarray:
     back = _BACKWARD[MESSAGES, number] == 1
-    rows = np.zeros(len(flow), _layout(_UDP, _FRAME_BYTES))
-    _directed(rows, flows, flow, back)
+    rows = np.zeros(len(flow), frame_layout(UDP_HEADER, _FRAME_BYTES))
+    directed(rows, flows, flow, back)
     payload = rows["payload"]
     payload[:] = rng.integers(ord("a"), ord("z") + 1, payload.shape, np.uint8)
     dns = flows["server_port"][flow] == 53
@@ -231,14 +231,15 @@ def _small_udp(rng, flows, flow, number, stamps_us) -> np.ndarray:
     payload[dns & back, 2] = 0x80
     payload[dns, 12] = 4
     payload[dns, 17:22] = (0, 0, 1, 0, 1)
-    ip_bytes = _FRAME_BYTES - _ETHERNET_BYTES
-    rows["size"] = ip_bytes - _IPV4_BYTES
-    _fill_ip(rows, stamps_us, ip_bytes, UDP)
-    _fill_transport(rows, _payload_sums(rows))
+    ip_bytes = _FRAME_BYTES - ETHERNET_BYTES
+    rows["size"] = ip_bytes - IPV4_BYTES
+    fill_ip(rows, stamps_us, ip_bytes, UDP)
+    fill_transport(rows, payload_sums(rows))
     return rows
 
 
-def _payload_sums(rows: np.ndarray) -> np.ndarray:
+def payload_sums(rows: np.ndarray) -> np.ndarray:
+    """Return the sum of the words of each row's payload."""
     return _word_sums(rows, rows.dtype.fields["payload"][1], rows.itemsize)
 
 
@@ -278,11 +279,11 @@ def big_flows(path: str | Path, packets: int = 2_000_000, seed: int = 3) -> int:
         out.write(PCAP_HEADER)
         for begin in range(0, packets, _BIG_CHUNK_ROWS):
             part = slice(begin, begin + _BIG_CHUNK_ROWS)
-            frames = np.zeros((len(flow[part]), _RECORD_BYTES + _BIG_FRAME_BYTES), np.uint8)
-            for chosen, transport in ((tcp[part], _TCP), (~tcp[part], _UDP)):
-                rows = np.zeros(int(chosen.sum()), _layout(transport, _BIG_FRAME_BYTES))
-                _directed(rows, flows, flow[part][chosen], back[part][chosen])
-                if transport is _TCP:
+            frames = np.zeros((len(flow[part]), RECORD_BYTES + _BIG_FRAME_BYTES), np.uint8)
+            for chosen, transport in ((tcp[part], TCP_HEADER), (~tcp[part], UDP_HEADER)):
+                rows = np.zeros(int(chosen.sum()), frame_layout(transport, _BIG_FRAME_BYTES))
+                directed(rows, flows, flow[part][chosen], back[part][chosen])
+                if transport is TCP_HEADER:
                     _fill_stream(rows, sequences[:, part][:, chosen], back[part][chosen])
                 _fill_big(rows, stamps[part][chosen], pool, sums, choice[part][chosen])
                 _place(frames, chosen, rows)
@@ -313,8 +314,8 @@ def _fill_big(rows: np.ndarray, stamps_us: np.ndarray, pool, sums, choice) -> No
     """Fill payload from `pool` (`sums`: running sums of its words), IP, and the checksums."""
     size = rows["payload"].shape[1]
     rows["payload"] = pool[choice, :size]
-    ip_bytes = _BIG_FRAME_BYTES - _ETHERNET_BYTES
+    ip_bytes = _BIG_FRAME_BYTES - ETHERNET_BYTES
     if "size" in rows.dtype.names:
-        rows["size"] = ip_bytes - _IPV4_BYTES
-    _fill_ip(rows, stamps_us, ip_bytes, UDP if "size" in rows.dtype.names else TCP)
-    _fill_transport(rows, sums[choice, size // 2 - 1])
+        rows["size"] = ip_bytes - IPV4_BYTES
+    fill_ip(rows, stamps_us, ip_bytes, UDP if "size" in rows.dtype.names else TCP)
+    fill_transport(rows, sums[choice, size // 2 - 1])
