@@ -109,7 +109,8 @@ def test_json_is_one_object_with_everything_in_it(capture):
     }
     assert value["sources"] == [{"path": str(capture), "packets": 15_534}]
     assert value["records"]["final"] == value["flows"] > 1000
-    assert value["alerts"] == value["hosts"] == 0
+    assert value["alerts"] == 0
+    assert value["hosts"] == value["counters"]["classifier"]["hosts_made"] > 100
     assert 0 < value["cpu_seconds"] < HANG_S
     assert 0 < value["seconds"] < HANG_S
     assert value["exit_code"] == 0
