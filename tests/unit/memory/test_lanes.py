@@ -30,6 +30,11 @@ def _count_bits(word):
 
 
 @njit
+def _leading_zeros(word):
+    return lanes.leading_zeros(word)
+
+
+@njit
 def _matching_block(words, index, byte):
     return lanes.matching_block(pointer(words), index, byte)
 
@@ -104,3 +109,13 @@ def test_lowest_bit_is_found_and_cleared(word):
     rest = mask(digit == "1" for digit in cleared)
     assert _without_lowest_bit(word) == rest
     assert lanes.without_lowest_bit(word) == rest
+
+
+@given(word=st.integers(-(1 << 63), (1 << 63) - 1))
+@example(word=0)
+@example(word=-1)
+@example(word=1)
+def test_leading_zeros_stand_before_the_highest_one(word):
+    expected = 64 - (word % (1 << 64)).bit_length()
+    assert _leading_zeros(word) == expected
+    assert lanes.leading_zeros(word) == expected

@@ -27,6 +27,16 @@ def _variance_numerator(count, low, high, total):
 
 
 @njit
+def _wide_variance_numerator(count, low, high, total):
+    return wide.wide_variance_numerator(count, low, high, total)
+
+
+@njit
+def _wide_add(low, high, more_low, more_high):
+    return wide.wide_add(low, high, more_low, more_high)
+
+
+@njit
 def _multiply_fold(left, right):
     return wide.multiply_fold(left, right)
 
@@ -150,3 +160,44 @@ def test_top_bit_of_a_wrapped_sum_is_seen_when_it_rises(below):
     words = np.array([511 << 54 | below, 0], np.int64)
     assert _top_bit_rises(words, 1 << 54)
     assert words[1] == -(1 << 63) + below
+
+
+@given(left=st.integers(0, BITS128 - 1), right=st.integers(0, BITS128 - 1))
+@example(left=BITS64 - 1, right=1)
+@example(left=BITS128 - 1, right=1)
+def test_wide_add_is_exact_modulo_128_bits(left, right):
+    expected = (left + right) % BITS128
+    assert whole(*_wide_add(*halves(left), *halves(right))) == expected
+    if left + right < BITS128:
+        assert whole(*wide.wide_add(*halves(left), *halves(right))) == expected
+
+
+@given(
+    values=st.lists(st.integers(0, 1 << 48), min_size=1, max_size=20),
+    times=st.sampled_from([1, 3, 1 << 10, (1 << 10) + 1]),
+)
+def test_wide_variance_numerator_of_durations_is_rounded_once(values, times):
+    count, total = times * len(values), times * sum(values)
+    squares = times * sum(value * value for value in values)
+    expected = float(count * squares - total**2)  # Python rounds half to even, once.
+    for operation in (_wide_variance_numerator, wide.wide_variance_numerator):
+        assert operation(count, *halves(squares), total) == expected
+
+
+@given(
+    mantissa=st.integers(1 << 52, (1 << 53) - 1),
+    shift=st.integers(1, 74),
+    beside=st.integers(-2, 2),
+    count=st.sampled_from([1, 3, 1 << 20, (1 << 40) + 1, (1 << 62) + 5]),
+    total=st.integers(0, (1 << 31) - 1),
+)
+@example(mantissa=(1 << 53) - 1, shift=74, beside=0, count=1 << 62, total=1)
+def test_wide_variance_numerator_beyond_128_bits_rounds_to_even(
+    mantissa, shift, beside, count, total
+):
+    squares = (mantissa << shift) + (1 << (shift - 1)) + beside
+    assume(squares < BITS128)
+    assume(count * squares >= total * total)
+    expected = float(count * squares - total * total)
+    for operation in (_wide_variance_numerator, wide.wide_variance_numerator):
+        assert operation(count, *halves(squares), total) == expected
