@@ -216,8 +216,8 @@ CANARIES = {
     ),
     "row left changing": Canary(
         _UPDATE,
-        "        _note_tcp(table, row, line, packet)\n    mark_settled(line)",
-        "        _note_tcp(table, row, line, packet)",
+        "        note_connection(shard, row, line, packet, at)\n    mark_settled(line)",
+        "        note_connection(shard, row, line, packet, at)",
         "table",
     ),
     "room for one record": Canary(_UPDATE, "2 * RECORD_SLOTS + 1 ", "1 ", "table"),

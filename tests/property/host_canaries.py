@@ -14,8 +14,8 @@ _OPERATIONS, _RESPONDER_ROW = "engine.hosts.operations", "engine.hosts.responder
 HOST_CANARIES = {
     # Windows.
     "window of 30 s a cell too long": (_WINDOWS, "PANES_300 = 3, 6, 30", "PANES_300 = 6, 6, 30"),
-    "cell before the one before": (_WINDOWS, "newest >= cell - 1 else", "newest >= cell - 2 else"),
-    "old cell not cleared": (_WINDOWS, "if newest != cell - 1:", "if newest < cell - 9:"),
+    "cell before the one before": (_WINDOWS, "== cell - 1 else", ">= cell - 3 else"),
+    "old cell not cleared": (_WINDOWS, "        _clear(words, count)\n", ""),
     "covered since known": (
         _WINDOWS,
         "max((pane // panes - 1) * panes, known)",
@@ -61,7 +61,7 @@ HOST_CANARIES = {
     "rank one lower": (_SKETCHES, "rank = 1 + leading_zeros", "rank = leading_zeros"),
     # Starts.
     "starts by arrival": (_STARTS, "if left < early and right < count:", "if left > count:"),
-    "gap kept from a forgotten host": (_KNOWN, "host[HAS_START] = 0", "host[HAS_START] |= 0"),
+    "gap kept from a forgotten host": (_KNOWN, "host[HAS_START] = host", "host"),
     "known since kept from a forgotten host": (
         _KNOWN,
         "host[KNOWN_PANE] = pane",
@@ -85,7 +85,7 @@ HOST_CANARIES = {
         "+= 1",
         "2,000 starts alike",
     ),
-    "older filter not looked at": (_STARTS, "not (part[_HAS_OLDER] and", "not (0 and"),
+    "older filter not looked at": (_STARTS, "part[_HAS_OLDER] == 0", "part[_HAS_OLDER] >= 0"),
     "99 from three gaps": (_PAIRS, "_GAPS_MIN = 4", "_GAPS_MIN = 3"),
     "99: a day is too old": (_PAIRS, "age > DAY_NS", "age >= DAY_NS", "beacon a day ago"),
     "99: end of the record's pane": (

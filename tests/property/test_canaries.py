@@ -4,15 +4,24 @@ Method: the bugs of canaries.py, each planted in a process of its own; README.rs
 each. What it cannot show: that every possible bug would be noticed.
 """
 
+from pathlib import Path
+
 import pytest
 
 from tests.property.canaries import CANARIES, find
 
+ROOT = Path(__file__).resolve().parents[2]
 QUICK = ("idle period at 5 s", "delta not cleared")
 
 
 def test_canaries_are_many() -> None:
     assert len(CANARIES) >= 15
+
+
+def test_what_is_planted_over_stands_in_its_module() -> None:
+    for name, canary in CANARIES.items():
+        module = ROOT.joinpath(*canary.module.split(".")).with_suffix(".py")
+        assert canary.right in module.read_text(encoding="utf-8"), name
 
 
 @pytest.mark.parametrize(
