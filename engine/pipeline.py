@@ -170,7 +170,7 @@ class Segments:
         shape = hosts_of(plan.config)
         # Pages as hosts come: to reserve them takes longer than to read a small capture.
         name = segment_name(plan.run, "hosts")
-        segment = Segment.create(name, "hosts", 8 * shape.words, reserve=False)
+        segment = Segment.create(name, "hosts", 8 * shape.shared_words, reserve=False)
         self._held.append(segment)
         initialise_hosts(segment.words, plan.config.host, shape, plan.hash_key)
         segment.publish()

@@ -14,8 +14,9 @@ from engine.classifier.merge import CLOCK, DELTA_PACKETS, TALLY_WORDS
 from engine.classifier.model import Model, path_of, read
 from engine.classifier.scoring import make_work, score
 from engine.events import CLASSIFIER, counter_index
-from engine.hosts.space import space_arrays
+from engine.hosts.space import host_shape, space_arrays
 from engine.layouts import ROW
+from engine.rings.extended import Extended
 from engine.rings.plan import RunPlan
 from engine.rings.report import Reporter
 from engine.rings.ring import Ring
@@ -162,7 +163,9 @@ def main(plan: RunPlan, number: int, reporter: Reporter) -> None:
     rows = Ring.attach(segment_name(plan.run, "rows"), "rows", "producer")
     hosts = None
     if plan.facts:
-        hosts = Segment.attach(segment_name(plan.run, "hosts"), "hosts").words
+        segment = Segment.attach(segment_name(plan.run, "hosts"), "hosts")
+        shape = host_shape(plan.config.host, plan.config.flow.max_flows)
+        hosts = Extended(segment, shape.words).words
     classifier = Classifier(plan, line, events, rows, hosts)
     reporter.send("ready")
     sleeps = Sleeps.behind(min(ring.capacity for ring in events), SLOTS_PER_S, SLEEP_S_MAX)

@@ -87,6 +87,16 @@ def _make_pair(space, hashed, key):
     return place
 
 
+@njit(**HOT)
+def ask_pair(words, host, start):
+    """Ask for where the search for the pair of a start (pointer to it) will begin."""
+    secret = key_of(words)
+    initiator = index.address_hash(host[HIGH], host[LOW], secret)
+    responder = index.address_hash(start[_PORT - 2], start[_PORT - 1], secret)
+    hashed = index.pair_hash(initiator, responder, start[_PORT], secret)
+    index.ask(pair_index(words), words[PAIR_BITS], hashed)
+
+
 @njit(**KERNEL)
 def enter_pair(space, host, start):
     """Enter a start (pointer to it) of a host into its pair, which is made if need be."""

@@ -32,7 +32,7 @@ from engine.hosts.pairs import (
 )
 from engine.hosts.responder import TO_10_AT
 from engine.hosts.responder_row import write_responder_row
-from engine.hosts.rows import INITIATOR_RING, RESPONDER_RING, ROW_BITS, ROWS, hash_row
+from engine.hosts.rows import INITIATOR_RING, RESPONDER_RING, ROW_BITS, ROWS, ask_row, hash_row
 from engine.hosts.space import (
     INITIATOR_WORDS,
     RESPONDER_WORDS,
@@ -56,7 +56,7 @@ _RESPONDER_ROW_WORDS = RESPONDER_ROW.words
 OPEN_PANE, END_NS = HOSTS.index("pane"), HOSTS.index("end_ns")
 ROWS_VERSION = HOSTS.index("rows_version")
 BEGINNING = -(1 << 63)
-_AHEAD = 4
+_AHEAD = 6
 _LINE_WORDS = 8
 _STARTS_30_WORDS, _STARTS_60_WORDS = STARTS_30.words, STARTS_60.words
 _RESPONDER_10_WORDS = RESPONDER_10.words
@@ -72,7 +72,8 @@ def _ask(group, place, count):
 
 @njit(**KERNEL)
 def _ask_initiator(words, place, pane):
-    """Ask for what the row of an initiator part is made of."""
+    """Ask for what the row of an initiator part is made of, and for where it goes."""
+    ask_row(words, host_at(words, place), pane, INITIATOR_RING)
     part = initiator_at(words, place)
     for at in range(0, INITIATOR_WORDS, _LINE_WORDS):
         prefetch(part, at)
@@ -86,12 +87,20 @@ def _ask_initiator(words, place, pane):
 
 @njit(**KERNEL)
 def _ask_responder(words, place, pane):
-    """Ask for what the row of a responder part is made of."""
+    """Ask for what the row of a responder part is made of, and for where it goes."""
+    ask_row(words, host_at(words, place), pane, RESPONDER_RING)
     part = responder_at(words, place)
     for at in range(0, RESPONDER_WORDS, _LINE_WORDS):
         prefetch(part, at)
     group = spread(words, TO_10_AT, _RESPONDER_10_WORDS, place)
     _ask(group, pane & 1, _RESPONDER_10_WORDS)
+
+
+@njit(**HOT)
+def _ask_host(words, begin, number, count):
+    """Ask for a host of the list that begins at word `begin`, if it is as long as that."""
+    if number < count:
+        prefetch(host_at(words, words[begin + number]), 0)
 
 
 @njit(**KERNEL)
@@ -100,11 +109,13 @@ def _write_rows(space, pane):
     words = space.words
     begin = words[TOUCHED_AT]
     for number in range(words[TOUCHED_INITIATORS]):
+        _ask_host(words, begin, number + 2 * _AHEAD, words[TOUCHED_INITIATORS])
         if number + _AHEAD < words[TOUCHED_INITIATORS]:
             _ask_initiator(words, words[begin + number + _AHEAD], pane)
         write_initiator_row(space, words[begin + number], pane)
     begin += words[HOSTS_MAX]
     for number in range(words[TOUCHED_RESPONDERS]):
+        _ask_host(words, begin, number + 2 * _AHEAD, words[TOUCHED_RESPONDERS])
         if number + _AHEAD < words[TOUCHED_RESPONDERS]:
             _ask_responder(words, words[begin + number + _AHEAD], pane)
         write_responder_row(space, words[begin + number], pane)

@@ -76,6 +76,14 @@ def _enter(space, host, pane, ring, row_words):
     return at
 
 
+@njit(**HOT)
+def ask_row(words, host, pane, ring):
+    """Ask for where the index will take the row of a host (pointer) and pane."""
+    secret = key_of(words)
+    hashed = index.row_hash(index.address_hash(host[HIGH], host[LOW], secret), pane, secret)
+    index.ask(shifted(words, words[ring[2]]), words[ROW_BITS], hashed)
+
+
 @njit(**KERNEL)
 def next_initiator_row(space, host, pane):
     """Return where the words of a new row of an initiator part begin; its key is set."""

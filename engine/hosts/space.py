@@ -1,6 +1,7 @@
 """The hosts' segment as its kernels reach it: its size, its making, a bundle of pointers."""
 
 import ipaddress
+import mmap
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -9,6 +10,7 @@ from numba import njit
 
 from engine.config import HostSection
 from engine.hosts.sketches import distinct_table
+from engine.layouts.control import SEGMENT
 from engine.layouts.hosts import (
     HOME_NETWORK,
     HOST,
@@ -49,6 +51,7 @@ JOIN_ROWS, JOIN_WORDS = 16, 16  # Rows joined together, words kept of each meanw
 # source's end while there are hosts, and whether it has.
 PENDING, JOINED, READY, HOLDS, IS_HELD = range(5)
 _LINE_WORDS = 8
+_PAGE_WORDS = mmap.PAGESIZE // 8
 _LOW64 = (1 << 64) - 1
 
 # What an initiator part and a responder part hold themselves: two cells of each small group.
@@ -73,7 +76,11 @@ assert max(SPREAD.values()) <= INITIATOR_WORDS, "no zeros for a missing cell"
 
 @dataclass(frozen=True, slots=True)
 class HostShape:
-    """Capacities, and where the regions of the segment begin, in words."""
+    """Capacities, and where the regions begin, in words.
+
+    The first `shared_words` are a segment: who the hosts are, and their rows. What lies behind them
+    only the classifier needs: it has it in private memory (rings/extended.py).
+    """
 
     max_hosts: int
     max_pairs: int
@@ -102,6 +109,7 @@ class HostShape:
     starts_at: int
     touched_at: int
     heap_at: int
+    shared_words: int
     words: int
 
 
@@ -111,28 +119,40 @@ def host_shape(section: HostSection, max_flows: int) -> HostShape:
     starts = max_flows + WORKERS_MAX + REMAINDER_STARTS_MAX
     bits = {"host": hosts, "pair": pairs, "row": rows}
     bits = {f"{name}_bits": (2 * places - 1).bit_length() for name, places in bits.items()}
-    sizes = (
+    shared = (
         ("networks_at", len(section.home_networks) * HOME_NETWORK.words),
         ("host_index_at", 1 << bits["host_bits"]),
-        ("pair_index_at", 1 << bits["pair_bits"]),
         ("initiator_index_at", 1 << bits["row_bits"]),
         ("responder_index_at", 1 << bits["row_bits"]),
         ("hosts_at", (hosts + 1) * HOST.words),
+        ("initiator_rows_at", (rows + 1) * HOST_ROW.words),
+        ("responder_rows_at", (rows + 1) * RESPONDER_ROW.words),
+    )
+    private = (
+        ("pair_index_at", 1 << bits["pair_bits"]),
         ("initiators_at", (hosts + 1) * INITIATOR_WORDS),
         ("responders_at", (hosts + 1) * RESPONDER_WORDS),
         *((name, 2 * (hosts + 1) * words) for name, words in SPREAD.items()),
         ("pairs_at", (pairs + 1) * PAIR.words),
-        ("initiator_rows_at", (rows + 1) * HOST_ROW.words),
-        ("responder_rows_at", (rows + 1) * RESPONDER_ROW.words),
         ("starts_at", starts * START.words),
         ("touched_at", 2 * hosts),
         ("heap_at", HEAP_WORDS * (max(hosts, pairs) + 1)),
     )
-    at, begins = HOSTS.words, {}
+    begins = {}
+    at = _lay_out(begins, HOSTS.words, shared)
+    # The segment ends on a page, behind which the classifier's own memory begins.
+    pages = -(-(at + SEGMENT.words) // _PAGE_WORDS)
+    begins["shared_words"] = pages * _PAGE_WORDS - SEGMENT.words
+    at = _lay_out(begins, begins["shared_words"], private)
+    return HostShape(hosts, pairs, rows, starts, **bits, **begins, words=at)
+
+
+def _lay_out(begins: dict[str, int], at: int, sizes) -> int:
+    """Note where regions begin, the first at word `at`; return where the last ends."""
     for name, words in sizes:
         begins[name] = at
         at += -(-words // _LINE_WORDS) * _LINE_WORDS
-    return HostShape(hosts, pairs, rows, starts, **bits, **begins, words=at)
+    return at
 
 
 HEAP_WORDS = 8  # Of an entry of the heap: what is compared, then the place.

@@ -27,7 +27,7 @@ from engine.hosts.op import (
     protocol_of,
     service_of,
 )
-from engine.hosts.pairs import enter_pair
+from engine.hosts.pairs import ask_pair, enter_pair
 from engine.hosts.ports import is_admin
 from engine.hosts.sketches import (
     add_count,
@@ -72,6 +72,7 @@ GAP_MAX = 1 << 48  # What a longer gap counts as, ns.
 INSERTIONS_MAX = 512  # New starts in a filter, after which the next begins.
 GENERATION_NS = 3600 * 10**9
 SLICE_PANES = 2  # 10 s.
+_AHEAD = 8  # Starts.
 
 START_COUNT = HOSTS.index("start_count")
 REMAINDER_STARTS = HOSTS.index("remainder_starts")
@@ -330,6 +331,13 @@ def _apply(space, start, pane):
 
 
 @njit(**HOT)
+def _ask_pair(words, start):
+    """Ask for where the search for a start's pair will begin."""
+    host = host_at(words, start[_PLACE] & _HOST_MASK)
+    ask_pair(words, host, start)
+
+
+@njit(**HOT)
 def _comes_before(left, right):
     if left[0] != right[0]:
         return left[0] < right[0]
@@ -345,6 +353,8 @@ def apply_starts(space, pane):
     sort_starts(start_at(words, early), count - early)
     left, right = 0, early
     while left < early or right < count:
+        if right + _AHEAD < count:
+            _ask_pair(words, start_at(words, right + _AHEAD))
         take_left = right == count
         if left < early and right < count:
             take_left = _comes_before(start_at(words, left), start_at(words, right))

@@ -4,7 +4,8 @@ Regions, each beginning on a 64-byte line: HOSTS (control words), home networks,
 initiator parts, responder parts, pairs, kept rows, and scratch. A *group* is what has one window:
 the cell that is open and the one before it, cell k in place k & 1. Small groups stand in their
 part; each place of a large one has a region of its own, as have both filters: pages are taken when
-they are first written, and most hosts never write most of this.
+they are first written, and most hosts never write most of this. Who the hosts are and their rows is
+the segment; everything else lies behind it in the classifier's private memory.
 
 Counts of buckets are 32 bits wide, two in a word: a cell is at most 150 s long.
 """

@@ -143,6 +143,11 @@ class Segment:
         """Make the segment attachable. Creator only, once its content is ready."""
         store_release(self.header, _MAGIC, SEGMENT_MAGIC)
 
+    @property
+    def descriptor(self) -> int:
+        """Return the open file of the segment."""
+        return self._descriptor
+
     def unlink(self) -> None:
         """Remove the name; mappings stay until their processes end. Creator only."""
         assert self.owner, f"{self.name}: who creates unlinks"

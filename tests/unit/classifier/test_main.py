@@ -16,7 +16,7 @@ from engine.classifier.main import Classifier, main
 from engine.classifier.order import INFINITE
 from engine.config import SECOND_NS, load
 from engine.errors import ModelError
-from engine.hosts.space import initialise
+from engine.hosts.space import initialise, private_words
 from engine.layouts import (
     CLASS_TIMER,
     DONE,
@@ -89,10 +89,11 @@ class Run:
         self.rows = Ring.create(segment_name(name, "rows"), "rows", room, ROW.size_bytes)
         shape = hosts_of(config)
         self.hosts = Segment.create(
-            segment_name(name, "hosts"), "hosts", 8 * shape.words, reserve=False
+            segment_name(name, "hosts"), "hosts", 8 * shape.shared_words, reserve=False
         )
         initialise(self.hosts.words, config.host, shape, (1, 2))
         self.hosts.publish()
+        self.known = private_words(config.host, config.flow.max_flows)
         self.waiting = [[] for _ in range(workers)]
         for at, event in enumerate(events_of_parts()):
             self.waiting[at % workers].append(event)
@@ -130,7 +131,7 @@ class Run:
         ]
         rows = Ring.attach(segment_name(name, "rows"), "rows", "producer")
         return Classifier(
-            self.plan, self.statistics.process("classifier"), events, rows, self.hosts.words
+            self.plan, self.statistics.process("classifier"), events, rows, self.known
         )
 
     def finish(self) -> tuple[list[np.ndarray], dict, dict]:
