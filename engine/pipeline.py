@@ -100,7 +100,8 @@ def sizes(config: Config, workers: int, arena: bool, facts: bool = True) -> dict
     for ring in rings_of(stages):
         found[ring.kind] = found.get(ring.kind, 0) + ring.size_bytes
     found["table"] = workers * (SEGMENT.size_bytes + 8 * shape_of(config, workers).words)
-    found["hosts"] = SEGMENT.size_bytes + 8 * hosts_of(config).words if facts else 0
+    hosts = hosts_of(config)
+    found["hosts"] = SEGMENT.size_bytes + 8 * hosts.shared_words if facts else 0
     found["arena"] = SEGMENT.size_bytes + config.capture.arena_bytes if arena else 0
     return found
 
@@ -108,6 +109,12 @@ def sizes(config: Config, workers: int, arena: bool, facts: bool = True) -> dict
 def shape_of(config: Config, workers: int) -> TableShape:
     """Return the shape of each worker's flow table."""
     return table_shape(config.flow.max_flows, workers, config.flow.history)
+
+
+def private_bytes(config: Config, facts: bool = True) -> int:
+    """Return the most that the classifier takes for hosts beside their segment, as hosts come."""
+    shape = hosts_of(config)
+    return 8 * (shape.words - shape.shared_words) if facts else 0
 
 
 def hosts_of(config: Config) -> HostShape:
@@ -121,8 +128,8 @@ def _check_memory(wanted: int) -> None:
         name, _, value = line.partition(":")
         if name == "MemAvailable" and wanted > int(value.split()[0]) * 1024:
             raise SegmentError(
-                f"the run needs {wanted:,} bytes of shared memory, {value.strip()} are available; "
-                f"lower flow.max_flows or the ring capacities (engine config check)"
+                f"the run needs {wanted:,} bytes of memory, {value.strip()} are available; lower "
+                f"flow.max_flows, host.max_hosts or the ring capacities (engine config check)"
             )
 
 
@@ -130,7 +137,8 @@ class Segments:
     """The shared memory of a run. Who creates unlinks: the supervisor, whatever happens."""
 
     def __init__(self, plan: RunPlan, arena: bool) -> None:
-        _check_memory(sum(sizes(plan.config, plan.workers, arena, plan.facts).values()))
+        shared = sizes(plan.config, plan.workers, arena, plan.facts)
+        _check_memory(sum(shared.values()) + private_bytes(plan.config, plan.facts))
         self._held: list[Segment] = []
         self.rings: dict[tuple[str, int | None], Ring] = {}
         try:
