@@ -64,6 +64,8 @@ class Kind(msgspec.Struct, frozen=True):
     sources: int
     flows: int
     validation: Validation
+    flow_only: Validation | None = None  # Of the same without host features, trained likewise.
+    conditions: list[str] = []  # Of a counter: what must hold, and why. Else it was learned.
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -96,6 +98,7 @@ class Card(msgspec.Struct, frozen=True):
     features_derived: dict[str, str]  # Features that are functions of others: what they are.
     limits: list[str]  # What the model cannot do.
     training: dict[str, str]  # How it was trained: seeds, library, settings.
+    together_flow_only: Validation | None = None  # As `together`, without host features.
 
 
 @dataclass(frozen=True, slots=True)

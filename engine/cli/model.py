@@ -44,6 +44,7 @@ def _described(card: dict) -> list[str]:
             ("kind", "captures", "sources", "flows", "flows", "captures", "flows"),
             *((kind["label"], *_measured(kind["validation"])) for kind in card["kinds"]),
             ("all together", *_measured(card["together"])),
+            *_without_hosts(card),
         ]
     )
     lines += ["  Suites are collections of protocol samples: benign, and odd on purpose."]
@@ -63,12 +64,23 @@ def _described(card: dict) -> list[str]:
         ]
     )
     lines += ["", f"Gates cleared {card['cleared']:.1%} of ordinary records wholly."]
+    for kind in card["kinds"]:
+        if kind["conditions"]:
+            lines += _listed(f"A counter: {kind['label']}, where", kind["conditions"])
     lines += _listed("Limits", card["limits"])
     lines += _listed("Training", [f"{name}: {value}" for name, value in card["training"].items()])
     used = len(card["features_used"])
     lines += ["", f"Uses {used} of {card['features']} features (--json names them);"]
     lines += [f"feature digest {card['feature_digest']}"]
     return lines
+
+
+def _without_hosts(card: dict) -> list[tuple[str, ...]]:
+    """Return rows of what was found without host features, where the card says so."""
+    measured = [(kind["label"], kind["flow_only"]) for kind in card["kinds"]]
+    measured.append(("all together", card["together_flow_only"]))
+    rows = [(label, *_measured(found)) for label, found in measured if found]
+    return [("by flow features only:", *[""] * len(_MEASURED)), *rows] if rows else []
 
 
 def _measured(validation: dict) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ import pytest
 
 from engine.capture import synthetic
 
-FOUND = ("scan", "brute force", "flood")
+FOUND = ("scan", "brute force", "flood", "beacon", "exfiltration")
 ORDINARY = {truth.kind for truth in synthetic.DEMO_TRUTH if not truth.attack}
 
 
@@ -87,6 +87,20 @@ def test_alerts_are_at_their_threshold_and_say_why(outcome):
         weights = [abs(top["weight"]) for top in quantities["top_features"]]
         assert 1 <= len(weights) <= 8
         assert weights == sorted(weights, reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("kind", "names"),
+    [
+        ("beacon", {"ransomware_beacon_regularity", "tls_no_name_ratio"}),
+        ("exfiltration", {"internal_staging_log2", "large_upload_count", "internal_peer_count"}),
+    ],
+)
+def test_what_counters_find_is_explained_by_what_they_count(outcome, kind, names):
+    alerts = [event for event in outcome.alerts if event["ml"]["label"] == kind]
+    assert alerts
+    for event in alerts:
+        assert names <= {top["name"] for top in event["ml"]["top_features"]}
 
 
 def test_flows_say_that_they_had_an_alert(outcome):

@@ -12,13 +12,13 @@ import numpy as np
 from engine.classifier import model_file
 from engine.classifier.model import DEFAULT_PATH, check, detector_of, read
 from tools.training import plan
-from tools.training.card import kind_of, make_card
+from tools.training.card import make_card
+from tools.training.counters import COUNTERS, LIMIT, trees_of_counter
 from tools.training.cross import Crossed, cross_validate, gate_of
-from tools.training.export import arrays_of, trees_of
+from tools.training.export import arrays_of, features_of, trees_of
 from tools.training.grow import train_kind
 from tools.training.manifest import read_manifest
-from tools.training.measure import Parts, validation_of
-from tools.training.records import Records, extract, read_records
+from tools.training.records import COMPLETE, Records, extract, read_records
 from tools.training.references import references_of
 from tools.training.report import table_of
 
@@ -35,9 +35,9 @@ def main() -> int:
 
     with tempfile.TemporaryDirectory(prefix="ml-defender-train-") as scratch:
         output = Path(arguments.records or scratch) / "records"
-        if not (output / "run.json").exists():
-            extract(arguments.captures, output)
         captures = read_manifest(arguments.captures)
+        if not (output / COMPLETE).exists():
+            extract(arguments.captures, output, captures)
         records = read_records(arguments.captures, output, captures)
     say(f"{len(records.part):,} records of {len(captures):,} captures")
     crossed = cross_validate(records, say)
@@ -64,26 +64,37 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def grow_model(records: Records, crossed: Crossed, created: str) -> tuple[bytes, dict]:
-    """Return the model file's card and arrays: forests grown on all records."""
+def grow_model(
+    records: Records, crossed: tuple[Crossed, Crossed], created: str
+) -> tuple[bytes, dict]:
+    """Return the model file's card and arrays: forests grown on all records, then the counters.
+
+    `crossed` is what was found with host features and without.
+    """
+    gates, forests, bounds = _grow_forests(records, crossed[0].limits)
+    for counter in COUNTERS:
+        gate, forest = trees_of_counter(counter)
+        gates.append(gate)
+        forests.append(forest)
+        bounds.append((LIMIT, LIMIT, plan.SCALE))
+    trees = [*gates, *forests]
+    card = make_card(records, created, bounds, crossed, features_of(trees))
+    spans = np.cumsum([0, *(len(forest) for forest in trees)])
+    detector = detector_of([tree for forest in trees for tree in forest], spans, card)
+    return msgspec.json.encode(card), arrays_of(trees) | references_of(records, detector)
+
+
+def _grow_forests(records: Records, limits: list[float]) -> tuple[list, list, list]:
+    """Return gates, forests and (gate limit, limit, scale) of plan.DETECTORS."""
     everything = np.arange(len(records.part))
-    forests, gates, kinds = [], [], []
-    parts = Parts(records)
-    for detector, limit, found in zip(plan.DETECTORS, crossed.limits, crossed.found, strict=True):
+    gates, forests, bounds = [], [], []
+    for detector, limit in zip(plan.DETECTORS, limits, strict=True):
         boosters = train_kind(records, everything >= 0, detector)
         gate, gate_limit = gate_of(records, everything, detector, (boosters, limit))
         forests.append(trees_of(*boosters))
         gates.append(trees_of(*gate))
-        measured = validation_of(parts, (detector.kind,), found)
-        kinds.append(kind_of(records, detector.kind, (gate_limit, limit, plan.SCALE), measured))
-    trees = [*gates, *forests]
-    names = tuple(detector.kind for detector in plan.DETECTORS)
-    together = validation_of(parts, names, crossed.found.any(axis=0))
-    used = sorted({int(at) for forest in trees for tree in forest for at in tree.features})
-    card = make_card(records, created, kinds, (crossed.cleared, together), used)
-    spans = np.cumsum([0, *(len(forest) for forest in trees)])
-    detector = detector_of([tree for forest in trees for tree in forest], spans, card)
-    return msgspec.json.encode(card), arrays_of(trees) | references_of(records, detector)
+        bounds.append((gate_limit, limit, plan.SCALE))
+    return gates, forests, bounds
 
 
 if __name__ == "__main__":

@@ -30,41 +30,61 @@ class Crossed:
     cleared: float  # Part of the ordinary records that the gates cleared of all kinds.
 
 
-def cross_validate(records: Records, say) -> Crossed:
-    """Return limits and findings of plan.DETECTORS; `say` takes lines of progress."""
+def cross_validate(records: Records, say) -> tuple[Crossed, Crossed]:
+    """Return what plan.DETECTORS find, and what they do without host features.
+
+    Both by the same folds, seeds and alarms allowed; `say` takes lines of progress.
+    """
     fold = folds_of(records)[records.capture]
     boosters: list[list[list]] = []
-    left_out = np.full((len(plan.DETECTORS), len(records.part)), -np.inf)
-    for at, detector in enumerate(plan.DETECTORS):
-        boosters.append([])
-        for number in range(plan.FOLDS):
-            grown = train_kind(records, fold != number, detector)
-            boosters[-1].append(grown)
-            mine = fold == number
-            left_out[at, mine] = margins_of(grown, records.vectors[mine])
+    for detector in plan.DETECTORS:
+        folds = range(plan.FOLDS)
+        boosters.append([train_kind(records, fold != number, detector) for number in folds])
         say(f"{detector.kind}: {plan.FOLDS} folds grown")
+    whole = _cross(records, fold, plan.DETECTORS, boosters)
+    say("gates grown")
+    detectors = tuple(detector.flow_only() for detector in plan.DETECTORS)
+    alone = [
+        [grown[: detector.forests] for grown in folds]
+        for detector, folds in zip(detectors, boosters, strict=True)
+    ]
+    flow_only = _cross(records, fold, detectors, alone)
+    say("gates of flow features only grown")
+    return whole, flow_only
+
+
+def _cross(
+    records: Records, fold: np.ndarray, detectors: tuple[Detector, ...], boosters: list[list[list]]
+) -> Crossed:
+    """Return what detectors find by boosters of each fold; `fold` is by record."""
+    left_out = np.full((len(detectors), len(records.part)), -np.inf)
+    for margins, folds in zip(left_out, boosters, strict=True):
+        for number, grown in enumerate(folds):
+            mine = fold == number
+            margins[mine] = margins_of(grown, records.vectors[mine])
     parts = Parts(records)
     limits = [
         limit_of(parts, parts.largest(margins), detector)
-        for detector, margins in zip(plan.DETECTORS, left_out, strict=True)
+        for detector, margins in zip(detectors, left_out, strict=True)
     ]
     kept = np.zeros(left_out.shape, bool)
-    for at, detector in enumerate(plan.DETECTORS):
+    for at, detector in enumerate(detectors):
         for number, grown in enumerate(boosters[at]):
             seen = np.flatnonzero(fold != number)
             gate, bound = gate_of(records, seen, detector, (grown, limits[at]))
             mine = fold == number
             kept[at, mine] = margins_of(gate, records.vectors[mine]) >= bound
-    say("gates grown")
-    found = _found(parts, left_out, kept)
+    found = _found(parts, detectors, left_out, kept)
     ordinary = records.of_captures(lambda capture: capture.is_ordinary)
     return Crossed(limits, found, float(1 - kept[:, ordinary].any(axis=0).mean()))
 
 
-def _found(parts: Parts, left_out: np.ndarray, kept: np.ndarray) -> np.ndarray:
+def _found(
+    parts: Parts, detectors: tuple[Detector, ...], left_out: np.ndarray, kept: np.ndarray
+) -> np.ndarray:
     """Return which parts each detector finds, with limits set without the part's laboratory."""
     found = []
-    for detector, margins, mine in zip(plan.DETECTORS, left_out, kept, strict=True):
+    for detector, margins, mine in zip(detectors, left_out, kept, strict=True):
         free = parts.largest(margins)
         limits = limits_without(parts, free, detector)
         found.append(parts.largest(np.where(mine, margins, -np.inf)) >= limits)

@@ -46,6 +46,11 @@ def _tree(structure: dict, share: float) -> Tree:
     )
 
 
+def features_of(forests: list[list[Tree]]) -> list[int]:
+    """Return the features that some tree compares, in their order."""
+    return sorted({int(at) for forest in forests for tree in forest for at in tree.features})
+
+
 def arrays_of(forests: list[list[Tree]]) -> dict[str, np.ndarray]:
     """Return the arrays of model_file.ARRAYS of the trees: each gate's, then each forest's."""
     trees = [tree for forest in forests for tree in forest]

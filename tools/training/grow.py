@@ -41,9 +41,14 @@ def _sums(groups: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 def train_kind(records: Records, allowed: np.ndarray, detector: Detector) -> list:
-    """Return the boosters of a kind, trained on the allowed records; its margin is their mean."""
+    """Return the boosters of a kind, trained on the allowed records; its margin is their mean.
+
+    The first detector.forests see flow features only; with host features as many again follow that
+    see both. One forest that sees both leaves what a flow shows alone to few of its trees.
+    """
     seeds = range(plan.SEED, plan.SEED + detector.forests)
-    return [_train_kind(records, allowed, detector, seed) for seed in seeds]
+    views = [detector.flow_only(), *([detector] if any(detector.signs) else [])]
+    return [_train_kind(records, allowed, view, seed) for view in views for seed in seeds]
 
 
 def _train_kind(records: Records, allowed: np.ndarray, detector: Detector, seed: int):
@@ -65,6 +70,9 @@ def _train_kind(records: Records, allowed: np.ndarray, detector: Detector, seed:
     labels = np.zeros(len(vectors), np.int8)
     labels[: len(pieces[0][0])] = 1
     settings = plan.KIND_SETTINGS | plan.COMMON_SETTINGS | {"seed": seed}
+    if any(detector.signs):
+        settings["monotone_constraints"] = detector.signs
+        settings["monotone_constraints_method"] = "intermediate"
     return _train(vectors, labels, weights, detector.features, (settings, plan.KIND_TREES))
 
 

@@ -1,8 +1,8 @@
 """What the captures are: MANIFEST.tsv of a folder of captures, and the labels of single flows.
 
 A manifest is tab-separated, unquoted, with a row per capture: path, source (owner/repository:path),
-label (benign, malicious, mixed, excluded), kind, label_scope, label_file, group. Labels of flows
-stand in a table of 5-tuples with the column `label`.
+label (benign, malicious, mixed, excluded), kind, label_scope, label_file, group, home_networks.
+Labels of flows stand in a table of 5-tuples with the column `label`.
 """
 
 import csv
@@ -61,6 +61,7 @@ class Capture:
     kind: str  # BENIGN, one of KINDS, or NEITHER.
     finer: str  # The manifest's own kind.
     label_file: str  # Within the folder; empty: the capture's label is that of all its flows.
+    home_networks: tuple[str, ...] = ()  # None: not known.
 
     @property
     def is_ordinary(self) -> bool:
@@ -76,7 +77,13 @@ def read_manifest(folder: Path) -> list[Capture]:
     laboratories = _laboratories(sources, [row["group"] for row in rows])
     return [
         Capture(
-            row["path"], source, laboratories[source], _kind(row), row["kind"], row["label_file"]
+            row["path"],
+            source,
+            laboratories[source],
+            _kind(row),
+            row["kind"],
+            row["label_file"],
+            tuple(filter(None, (row.get("home_networks") or "").split(","))),
         )
         for row, source in zip(rows, sources, strict=True)
     ]

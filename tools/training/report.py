@@ -4,10 +4,14 @@ from engine.classifier.model import Card, Count, Validation
 
 
 def table_of(card: Card) -> str:
-    """Return the measures of a card, a row per kind and one for all together."""
+    """Return the measures of a card: of each kind, and of all together; flow features only first.
+
+    A counter has no row of flow features only: it is made of host features.
+    """
     rows = [
         (
             "kind",
+            "features",
             "captures found",
             "sources",
             "flows found",
@@ -17,8 +21,13 @@ def table_of(card: Card) -> str:
             "protocol suites: flows",
         )
     ]
-    rows += [(kind.label, *_cells(kind.validation)) for kind in card.kinds]
-    rows.append(("all together", *_cells(card.together)))
+    measured = [(kind.label, kind.flow_only, kind.validation) for kind in card.kinds]
+    measured.append(("all together", card.together_flow_only, card.together))
+    for label, flow_only, whole in measured:
+        if flow_only:
+            rows.append((label, "flow only", *_cells(flow_only)))
+        counter = any(kind.label == label and kind.conditions for kind in card.kinds)
+        rows.append((label, "counter" if counter else "all", *_cells(whole)))
     lines = [".. list-table::", "   :header-rows: 1", ""]
     for row in rows:
         lines += [f"   {'* -' if at == 0 else '  -'} {cell}" for at, cell in enumerate(row)]
@@ -38,4 +47,4 @@ def _cells(measured: Validation) -> tuple[str, ...]:
 
 
 def _of(count: Count) -> str:
-    return f"{count.found:,} of {count.all:,}"
+    return f"{count.found:,} of {count.all:,}" if count.all else "none known"

@@ -32,10 +32,6 @@ _SCAN_OPTIONS = bytes.fromhex("020405b4")
 _PORTS_OPEN = {22, 25, 80, 143, 445, 587}
 _PROBE_GAP_US = 2_500
 _LOGINS = 60
-_BEACON_GAP_US = 5e6
-_UPLOAD_BYTES = 9_000_000
-_COLLECTED_DESKS = (0, 2, 4, 6, 8, 10)
-_COLLECTED_BYTES = 1_500_000  # Of each desk.
 _READ_BYTES = 65_536
 
 
@@ -115,8 +111,18 @@ def flood(tape: Tape, office: Office, start_us: float) -> None:
             tape.add_tcp(time_us + 200, office.intranet, source, Segment(*fields))
 
 
-def beacon(tape: Tape, office: Office, start_us: float, end_us: float) -> None:
-    """Ask a server outside for orders every five seconds, without naming it."""
+def beacon(
+    tape: Tape,
+    office: Office,
+    start_us: float,
+    end_us: float,
+    gap_us: float = 5e6,
+    jitter: float = 0.01,
+) -> None:
+    """Ask a server outside for orders every five seconds, without naming it.
+
+    `jitter`: the largest part of a gap that it is longer or shorter by.
+    """
     route = Route(80, 22_000, 120)
     while start_us < end_us:
         client = office.clients[BEACON_DESK]
@@ -127,14 +133,20 @@ def beacon(tape: Tape, office: Office, start_us: float, end_us: float) -> None:
         talk.say(CLIENT, tls_data(tape.dice, 212), 300)
         talk.say(SERVER, tls_data(tape.dice, 134), 1_500)
         talk.close(CLIENT, 400)
-        start_us += _BEACON_GAP_US * tape.dice.uniform(0.99, 1.01)
+        start_us += gap_us * tape.dice.uniform(1 - jitter, 1 + jitter)
 
 
-def collect(tape: Tape, office: Office, start_us: float) -> None:
-    """Read what colleagues share, desk after desk: nine megabytes that are sent away later."""
+def collect(
+    tape: Tape,
+    office: Office,
+    start_us: float,
+    desks: tuple[int, ...] = (0, 2, 4, 6, 8, 10),
+    size: int = 1_500_000,
+) -> None:
+    """Read what colleagues share, `size` bytes of each desk, to be sent away later."""
     route = Route(60, 90, 25)
     client = office.clients[EXFILTRATION_DESK]
-    for desk in _COLLECTED_DESKS:
+    for desk in desks:
         talk = Conversation(tape, client, office.clients[desk], 445, start_us, route).open()
         for command, asked, answered in (
             (SMB_NEGOTIATE, 110, 190),
@@ -145,7 +157,7 @@ def collect(tape: Tape, office: Office, start_us: float) -> None:
         ):
             talk.say(CLIENT, smb(command, asked, False), 400)
             talk.say(SERVER, smb(command, answered, True), 700)
-        for _ in range(_COLLECTED_BYTES // _READ_BYTES):
+        for _ in range(size // _READ_BYTES):
             talk.say(CLIENT, smb(SMB_READ, 49, False), 900)
             talk.say(SERVER, smb(SMB_READ, 16, True, tape.dice.randbytes(_READ_BYTES)), 1_500)
         talk.say(CLIENT, smb(SMB_CLOSE, 24, False), 300)
@@ -154,7 +166,7 @@ def collect(tape: Tape, office: Office, start_us: float) -> None:
         start_us = talk.now_us + tape.dice.uniform(500_000, 1_500_000)
 
 
-def exfiltrate(tape: Tape, office: Office, start_us: float) -> None:
+def exfiltrate(tape: Tape, office: Office, start_us: float, size: int = 9_000_000) -> None:
     """Send nine megabytes to a server outside in one connection."""
     route = Route(80, 18_000, 900)
     client = office.clients[EXFILTRATION_DESK]
@@ -162,7 +174,7 @@ def exfiltrate(tape: Tape, office: Office, start_us: float) -> None:
     talk.say(CLIENT, tls_client_hello(tape.dice, "files.drop.example"))
     talk.say(SERVER, tls_server_hello(tape.dice, 2_900), 1_500)
     talk.say(CLIENT, tls_finished(tape.dice), 900)
-    for _ in range(_UPLOAD_BYTES // 300_000):
+    for _ in range(size // 300_000):
         talk.say(CLIENT, tls_data(tape.dice, 300_000), 2_000)
         talk.say(SERVER, tls_data(tape.dice, 90), 4_000)
     talk.close(CLIENT)

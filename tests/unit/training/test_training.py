@@ -10,8 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.classifier import model, model_file
-from engine.features.catalogue import index
+from engine.classifier.forest import Tree, tree_depth
+from engine.features.catalogue import FLOW_INDICES, index
 from tools.training import measure, plan
+from tools.training.counters import COUNTERS, FAILED, HELD, LIMIT, trees_of_counter
 from tools.training.folds import folds_of
 from tools.training.manifest import BENIGN, PROTOCOL_SUITES, Capture, flow_key, read_manifest
 from tools.training.records import NEGATIVE, POSITIVE, Records
@@ -62,16 +64,16 @@ def test_attacks_of_a_kind_are_dealt_to_as_many_folds_as_laboratories():
     assert len(set(folds_of(records_of(captures, 1)).tolist())) == 6
 
 
-HEAD = "path\tsource\tlabel\tkind\tlabel_scope\tlabel_file\tgroup\n"
+HEAD = "path\tsource\tlabel\tkind\tlabel_scope\tlabel_file\tgroup\thome_networks\n"
 
 
 def test_sources_with_a_common_recording_or_author_are_one_laboratory(tmp_path):
     rows = [
-        ("a.pcap", "one/first:a", "benign", "", "", "", "copies"),
-        ("b.pcap", "two/second:b", "malicious", "port-scan", "", "", "copies"),
-        ("c.pcap", "three/third:c", "mixed", "port-scan", "", "", ""),
-        ("d.pcap", "ntop/nDPI:d", "benign", "", "", "", ""),
-        ("e.pcap", "nfstream/nfstream:e", "benign", "", "", "", ""),
+        ("a.pcap", "one/first:a", "benign", "", "", "", "copies", "10.0.0.0/8,1.1.1.0/24"),
+        ("b.pcap", "two/second:b", "malicious", "port-scan", "", "", "copies", ""),
+        ("c.pcap", "three/third:c", "mixed", "port-scan", "", "", "", ""),
+        ("d.pcap", "ntop/nDPI:d", "benign", "", "", "", "", ""),
+        ("e.pcap", "nfstream/nfstream:e", "benign", "", "", "", "", ""),
     ]
     text = HEAD + "".join("\t".join(row) + "\n" for row in rows)
     (tmp_path / "MANIFEST.tsv").write_text(text, encoding="utf-8")
@@ -81,6 +83,7 @@ def test_sources_with_a_common_recording_or_author_are_one_laboratory(tmp_path):
     assert [one.kind for one in (first, second, third)] == [BENIGN, "scan", ""]
     assert [one.is_ordinary for one in (first, second, suite, near)] == [True, False, False, True]
     assert suite.source in PROTOCOL_SUITES
+    assert [one.home_networks for one in (first, second)] == [("10.0.0.0/8", "1.1.1.0/24"), ()]
 
 
 def test_flow_has_one_key_whoever_began_it():
@@ -151,6 +154,52 @@ def test_varied_copies_keep_counts_and_what_is_computed_from_others():
     assert 800 < payload.mean() < 1_250
 
 
+@given(st.integers(0, 2**32), st.sampled_from(COUNTERS))
+@settings(deadline=None)
+def test_tree_of_a_counter_finds_what_meets_all_its_conditions(seed, counter):
+    noise = np.random.default_rng(seed)
+    vectors = np.repeat(counter.example(), 40, axis=0)
+    for condition in counter.conditions:
+        column = vectors[:, index(condition.feature)]
+        edge = np.float32(condition.value)
+        near = (edge, np.nextafter(edge, np.float32(np.inf)), np.float32(0), edge + 2)
+        column[:] = np.where(noise.random(40) < 0.3, noise.choice(near, 40), column)
+    gate, forest = (tree[0] for tree in trees_of_counter(counter))
+    found = counter.finds(vectors)
+    assert found.tolist() == [margin_of(forest, vector) >= LIMIT for vector in vectors]
+    assert counter.finds(counter.example()).all()
+    kept = np.asarray([margin_of(gate, vector) >= LIMIT for vector in vectors])
+    assert kept[found].all()
+
+
+def margin_of(tree: Tree, vector: np.ndarray) -> float:
+    """Return the leaf that a vector falls into, by definition."""
+    node = 0
+    while node >= 0:
+        low = vector[tree.features[node]] <= tree.thresholds[node]
+        node = int(tree.left[node] if low else tree.right[node])
+    return float(tree.leaves[~node])
+
+
+@pytest.mark.parametrize("counter", COUNTERS, ids=lambda counter: counter.kind)
+def test_reasons_of_a_counter_are_its_conditions_in_their_order(counter):
+    (tree,) = trees_of_counter(counter)[1]
+    steps = np.diff([*tree.values, tree.leaves[-1]])
+    assert steps.sum() == pytest.approx(HELD - FAILED)
+    assert (np.diff(steps) < 0).all() and steps[-1] > 0
+    assert tree_depth(tree) == len(counter.conditions)
+
+
+def test_host_features_are_used_one_way_only_and_gone_from_the_comparison():
+    for detector in plan.DETECTORS:
+        alone = detector.flow_only()
+        named = {*detector.rising, *detector.falling}
+        assert set(detector.features) - set(alone.features) == set(map(index, named))
+        assert not any(alone.signs)
+        assert {at for at, sign in enumerate(detector.signs) if sign} == set(map(index, named))
+        assert set(alone.features) <= set(FLOW_INDICES)
+
+
 @pytest.mark.compiled
 @pytest.mark.slow
 def test_training_twice_gives_one_file_that_checks_and_finds_what_it_should(tmp_path):
@@ -167,7 +216,9 @@ def test_training_twice_gives_one_file_that_checks_and_finds_what_it_should(tmp_
     assert (tmp_path / "first").read_bytes() == (tmp_path / "second").read_bytes()
     assert model.check(tmp_path / "first") == []
     card = model.read_card(tmp_path / "first")
-    assert [kind.label for kind in card.kinds] == KINDS
-    for kind in card.kinds:
+    assert [kind.label for kind in card.kinds] == KINDS + [one.kind for one in COUNTERS]
+    assert [kind.conditions for kind in card.kinds[len(KINDS) :]] == [one.rules for one in COUNTERS]
+    for kind in card.kinds[: len(KINDS)]:
+        assert kind.flow_only.captures.all == 4
         assert kind.validation.captures == model.Count(4, 4)
         assert kind.validation.ordinary_flows.found <= 2
