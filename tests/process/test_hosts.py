@@ -15,6 +15,7 @@ from tests.process.runs import PIPE_BYTES, first_packets, held_run, mixed_captur
 
 PACKETS = {"crowd": 200_000, "trickle": 40_000, "sweep": 140_000, "names": 20_000, "hellos": 5_000}
 WITH_A_PANE = 6_000  # Packets of the capture, 7 s: a pane and more.
+VERIFIED = ("--set", "packet.checksums=verify")
 LIMITS = ("--set", "host.max_hosts=64", "--set", "host.max_pairs=32", "--set", "host.rows=64")
 
 
@@ -27,7 +28,9 @@ def hosts_in(folder) -> list[dict]:
 def test_hostile_traffic_is_accounted_for_within_limits(kind, tmp_path):
     path, out = tmp_path / "hostile.pcap", tmp_path / "out"
     packets = crowds.write(path, kind, PACKETS[kind], hostile=True)
-    run = run_engine("run", "-r", path, "-w", out, "--json", "-n", "2", "--no-score", *LIMITS)
+    run = run_engine(
+        "run", "-r", path, "-w", out, "--json", "-n", "2", "--no-score", *LIMITS, *VERIFIED
+    )
     assert run.code == 0, run.err
     counters = run.value["counters"]["classifier"]
     assert run.value["packets"]["accepted"] == packets
