@@ -38,7 +38,7 @@ class Looked:
     watched: Watched
     processes: dict[str, dict[str, int]]
     proportional_bytes_sum: int
-    hosts_bytes: int  # Pages taken of the hosts' segment.
+    hosts_bytes: int  # Pages taken of the hosts' segment, and behind it by the classifier.
 
     @property
     def said(self) -> dict:
@@ -86,7 +86,7 @@ def scored_command(workload: Workload, workers: int) -> list[str]:
 
 
 def _hosts_row(scored: Looked) -> dict:
-    """Return what hosts took: all of their segment, with pairs, rows and indices."""
+    """Return what hosts took, with pairs, rows and indices."""
     counters = scored.said["counters"]["classifier"]
     known = counters["hosts_made"] - counters["hosts_forgotten"]
     return {
@@ -129,25 +129,28 @@ def most(a: dict[str, int], b: dict[str, int]) -> dict[str, int]:
 
 
 def _look() -> tuple[dict[str, dict[str, int]], int]:
-    """Return what the processes of the run that we started hold now, and its hosts' segment."""
+    """Return what the processes of the run that we started hold now, and what hosts take."""
     found: dict[str, dict[str, int]] = {}
-    hosts_bytes = 0
+    names: dict[str, str] = {}  # Of its segments, by kind.
     for segment in find_segments():
-        if _parent(_parent(segment.owner_pid)) != os.getpid():  # We, the watcher, the run.
-            continue
-        if segment.kind == "hosts":
-            hosts_bytes = _pages_taken(SHARED_MEMORY / segment.name)
-        if segment.kind != "statistics":
-            continue
-        try:
-            statistics = Statistics.attach(segment.run)
-        except SegmentError:
-            continue  # It is being made, or has just ended.
-        pids = {line.name: line["pid"] for line in statistics.processes()}
-        statistics.segment.close()
-        pids["zygote"] = _parent(next(filter(None, pids.values()), 0))
-        pids["supervisor"] = segment.owner_pid
-        found |= {name: held_by(pid) for name, pid in pids.items() if pid}
+        if _parent(_parent(segment.owner_pid)) == os.getpid():  # We, the watcher, the run.
+            names[segment.kind] = segment.name
+            run, supervisor = segment.run, segment.owner_pid
+    if "statistics" not in names:
+        return {}, 0
+    try:
+        statistics = Statistics.attach(run)
+    except SegmentError:
+        return {}, 0  # It is being made, or has just ended.
+    pids = {line.name: line["pid"] for line in statistics.processes()}
+    statistics.segment.close()
+    pids["zygote"] = _parent(next(filter(None, pids.values()), 0))
+    pids["supervisor"] = supervisor
+    found = {name: held_by(pid) for name, pid in pids.items() if pid}
+    hosts_bytes = 0
+    if "hosts" in names:
+        path = SHARED_MEMORY / names["hosts"]
+        hosts_bytes = _pages_taken(path) + private_behind(_smaps(pids["classifier"]), str(path))
     return {name: sizes_now for name, sizes_now in found.items() if sizes_now}, hosts_bytes
 
 
@@ -157,6 +160,28 @@ def _pages_taken(path: Path) -> int:
         return 512 * path.stat().st_blocks
     except OSError:
         return 0
+
+
+def _smaps(pid: int) -> str:
+    """Return what a process has mapped; empty if it is gone."""
+    try:
+        return Path(f"/proc/{pid}/smaps").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def private_behind(smaps: str, path: str) -> int:
+    """Return the resident bytes of private mappings that begin where one of `path` ends."""
+    end, is_behind, found = "", False, 0
+    for line in smaps.splitlines():
+        words = line.split()
+        if not words[0].endswith(":"):
+            begin, _, end_now = words[0].partition("-")
+            is_behind = begin == end and len(words) == 5  # No path.
+            end = end_now if words[-1] == path else ""
+        elif words[0] == "Rss:" and is_behind:
+            found += int(words[1]) * 1024
+    return found
 
 
 def _parent(pid: int) -> int:

@@ -148,7 +148,7 @@ def _show_hosts(hosts: dict) -> None:
     if hosts["known_at_end"]:
         click.echo(
             f"hosts, scored: {hosts['made']:,} made, {hosts['known_at_end']:,} known at the end; "
-            f"{_mib(hosts['bytes'])} MiB of their segment taken, with pairs and rows: "
+            f"{_mib(hosts['bytes'])} MiB taken for them, pairs and rows: "
             f"{hosts['bytes_per_host']:,} bytes a host"
         )
 

@@ -62,9 +62,28 @@ def test_memory_is_looked_at_in_every_process(capture, capsys):
     held = found["workloads"][0]["processes"]
     assert "supervisor" in held
     assert all(0 < one["own"] <= one["resident"] for one in held.values())
+    hosts = found["workloads"][0]["hosts"]
+    assert 0 < hosts["known_at_end"] == hosts["made"]
+    assert hosts["bytes_per_host"] == pytest.approx(hosts["bytes"] / hosts["made"], abs=1)
     table_bytes = found["bytes_per_flow"] * found["max_flows"]
     assert found["segments"]["table"] == pytest.approx(table_bytes, rel=1e-3)
     assert found["segments"]["table"] < found["bytes_per_flow_max"] * found["max_flows"]
+
+
+def test_private_memory_behind_a_segment_is_told_from_the_rest():
+    text = """7f00-7f10 rw-s 00000000 00:1a 5    /dev/shm/x.hosts
+Rss:                  4 kB
+7f10-7f90 rw-p 00000000 00:00 0
+Rss:                 24 kB
+7f90-7fa0 rw-p 00000000 00:00 0
+Rss:                100 kB
+7fb0-7fc0 rw-s 00000000 00:1a 5    /dev/shm/x.hosts
+Rss:                  8 kB
+7fc0-7fd0 r-xp 00000000 08:01 9    /lib/other
+Rss:                200 kB
+"""
+    assert memory.private_behind(text, "/dev/shm/x.hosts") == 24 * 1024
+    assert memory.private_behind("", "/dev/shm/x.hosts") == 0
 
 
 @pytest.mark.parametrize("score", [False, True])
