@@ -33,7 +33,7 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Counter:
-    """Conditions, the rarest first: the first alone is the gate. `like`: kinds it is tried on."""
+    """Conditions, the rarest first: the first two are the gate. `like`: kinds it is tried on."""
 
     kind: str
     conditions: tuple[Condition, ...]
@@ -61,6 +61,7 @@ class Counter:
 # Margin of a vector for which all conditions hold, and of others.
 HELD, FAILED = 1.0, -1.0
 LIMIT = 0.5
+GATE_CONDITIONS = 2  # More keep what is no more than regular from being labelled.
 
 COUNTERS = (
     Counter(
@@ -118,7 +119,7 @@ COUNTERS = (
 
 def trees_of_counter(counter: Counter) -> tuple[list[Tree], list[Tree]]:
     """Return the gate and the forest of a counter, one tree each; LIMIT is the limit of both."""
-    return [_tree(counter.conditions[:1])], [_tree(counter.conditions)]
+    return [_tree(counter.conditions[:GATE_CONDITIONS])], [_tree(counter.conditions)]
 
 
 def _tree(conditions: tuple[Condition, ...]) -> Tree:
