@@ -20,7 +20,7 @@ from engine.bench.workloads import (
 )
 from engine.config import load
 from engine.equations import EQUATIONS
-from engine.pipeline import sizes
+from engine.pipeline import private_bytes, sizes
 
 RATIO_MAX = 3.0
 _PROPERTIES = ("", "facts")  # Of a run that scores and writes nothing.
@@ -41,7 +41,7 @@ def hostile_record(options: BenchOptions, cores: list[int], say: Callable[[str],
     return {
         "workers": workers,
         "ratio_max": RATIO_MAX,
-        "hosts_segment_bytes": sizes(config, workers, arena=False)["hosts"],
+        "hosts_bytes_max": sizes(config, workers, arena=False)["hosts"] + private_bytes(config),
         "workloads": rows,
         "left_out": left_out,
     }

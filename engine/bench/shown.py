@@ -177,7 +177,7 @@ def _show_hostile(record: dict) -> None:
         for text in one["hostile"]["wrong"] + one["ordinary"]["wrong"]:
             click.echo(f"{one['name']}: not so: {text}")
     click.echo(
-        f"limits: {record['ratio_max']} times the cost; {_mib(record['hosts_segment_bytes'])} MiB "
+        f"limits: {record['ratio_max']} times the cost; {_mib(record['hosts_bytes_max'])} MiB "
         f"for hosts, taken page by page"
     )
 
