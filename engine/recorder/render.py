@@ -48,6 +48,7 @@ from engine.recorder.text import (
     put_bytes,
     put_decimal,
     put_int,
+    put_thousandths,
     put_time,
     put_uid,
 )
@@ -65,6 +66,7 @@ _SCORES = ROW.index("score_threshold")
 _VERDICT = ROW.index("verdict")
 _TOP_NAMES = ROW.index("top_features")
 _TOP_WEIGHTS = ROW.index("top_weights")
+_WEIGHT_MAX = 1e9  # Larger ones, which no model has, are written in full.
 _RESPONDER_PORT_SHIFT = ROW.shift("key", "responder_port")
 _VLAN_SHIFT, _VLAN_MASK = ROW.shift("key", "vlan"), ROW.mask("key", "vlan")
 _VERSION_SHIFT = ROW.shift("key", "version6")
@@ -157,6 +159,15 @@ def _float_bits(row, word, index):
 
 
 @njit(cache=True, nogil=True)
+def _put_weight(out, at, bits, floats):
+    """Write a contribution to three decimals: a third of the time of its shortest form."""
+    weight = np.float64(float_of_bits(bits))
+    if abs(weight) < _WEIGHT_MAX:
+        return put_thousandths(out, at, weight)
+    return put_known_float(out, at, bits, 1, floats)
+
+
+@njit(cache=True, nogil=True)
 def _put_top(machine, op, row, out, at):
     """Write the features that moved the score: name, value, between, weight, behind."""
     behind = op[FIRST] + FEATURE_COUNT + 1
@@ -171,7 +182,7 @@ def _put_top(machine, op, row, out, at):
         at = _put_text(machine, out, at, op[FIRST] + feature)
         at = put_known_float(out, at, _float_bits(row, _VECTOR, feature), 1, machine.floats)
         at = _put_text(machine, out, at, behind - 1)
-        at = put_known_float(out, at, _float_bits(row, _TOP_WEIGHTS, k), 1, machine.floats)
+        at = _put_weight(out, at, _float_bits(row, _TOP_WEIGHTS, k), machine.floats)
         at = _put_text(machine, out, at, behind)
     return at
 

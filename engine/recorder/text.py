@@ -4,6 +4,7 @@ Each takes (out, at, ...) and returns the index behind what it wrote. None check
 renderer (template.py) keeps the longest line free.
 """
 
+import numpy as np
 from numba import njit
 
 INT_BYTES_MAX = 20
@@ -52,6 +53,18 @@ def put_int(out, at, value):
     at = put_digits(out, at, value, count)
     out[at] = 48 + last
     return at + 1
+
+
+@njit("i8(CPointer(u1), i8, f8)", cache=True, nogil=True)
+def put_thousandths(out, at, value):
+    """Write a number of size below 10**12 with three decimals, ties to even."""
+    thousandths = np.int64(np.rint(abs(value) * 1000.0))
+    if value < 0.0 and thousandths:
+        out[at] = 45
+        at += 1
+    at = put_int(out, at, thousandths // 1000)
+    out[at] = 46
+    return put_digits(out, at + 1, thousandths % 1000, 3)
 
 
 @njit("i8(CPointer(u1), i8, UniTuple(i8, 3), i8)", cache=True, nogil=True)

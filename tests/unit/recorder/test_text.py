@@ -24,6 +24,7 @@ from engine.recorder.text import (
     TIME_BYTES_MAX,
     put_address,
     put_int,
+    put_thousandths,
     put_time,
     put_uid,
 )
@@ -46,6 +47,11 @@ def _known_float(out, bits, point, memo):
 @njit
 def _int(out, value):
     return put_int(pointer(out), 0, value)
+
+
+@njit
+def _thousandths(out, value):
+    return put_thousandths(pointer(out), 0, value)
 
 
 @njit
@@ -138,6 +144,17 @@ def test_whole_float_has_no_point_where_none_is_wanted():
 @example(0)
 def test_int_is_written_in_decimal(value):
     assert written(_int, value, most=INT_BYTES_MAX) == str(value)
+
+
+@given(st.floats(-1e11, 1e11))
+@example(-0.0004)
+@example(0.9995)
+def test_thousandths_are_the_number_to_three_decimals(value):
+    text = written(_thousandths, value, most=INT_BYTES_MAX + 5)
+    expected = round(abs(value) * 1000.0)
+    assert (
+        text == ("-" if value < 0 and expected else "") + f"{expected // 1000}.{expected % 1000:03}"
+    )
 
 
 @given(INT64)
