@@ -19,7 +19,7 @@ from engine.classifier import model, model_file
 from engine.cli.model import model as command
 from engine.errors import ModelError
 from engine.features import catalogue
-from tests.unit.classifier.models import small_arrays, small_card, write_small
+from tests.unit.classifier.models import NOTHING, small_arrays, small_card, write_small
 
 
 @pytest.fixture
@@ -269,7 +269,7 @@ def test_shipped_model_is_small_checks_and_uses_no_initial_window():
     assert model.check(model.DEFAULT_PATH) == []
     shown = model.show(model.DEFAULT_PATH)
     assert shown["bytes"] <= 1_500_000
-    assert {"scan", "flood", "brute force"} <= set(shown["labels"])
+    assert {"scan", "flood", "brute force", "beacon", "exfiltration"} <= set(shown["labels"])
     assert not {"fwd_init_window_bytes", "bwd_init_window_bytes"} & set(shown["features_used"])
 
 
@@ -286,6 +286,21 @@ def test_show_prints_what_people_or_programs_read(path, arguments):
     rows = [line.split() for line in lines]
     assert ["scan", *["0", "of", "0"] * 6] in rows
     assert ["flood", "1", "1", "1", "3", "3"] in rows  # Captures, sources, flows, trees of both.
+
+
+def test_show_tells_what_a_counter_asks_and_what_flow_features_alone_find(path):
+    card = small_card()
+    kinds = [
+        msgspec.structs.replace(card.kinds[0], flow_only=NOTHING),
+        msgspec.structs.replace(card.kinds[1], conditions=["syn_count > 0: a reason"]),
+    ]
+    write_small(path, msgspec.structs.replace(card, kinds=kinds, together_flow_only=NOTHING))
+    lines = CliRunner().invoke(command, ["show", str(path)], catch_exceptions=False).stdout
+    rows = [line.strip() for line in lines.splitlines()]
+    alone = rows[rows.index("by flow features only:") + 1 :]
+    assert [row.split()[0] for row in alone[:2]] == ["scan", "all"]
+    assert rows[rows.index("A counter: flood, where") + 1] == "- syn_count > 0: a reason"
+    assert "A counter: scan, where" not in rows
 
 
 def test_check_exits_with_1_where_something_is_wrong(path):
