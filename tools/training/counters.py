@@ -96,15 +96,11 @@ COUNTERS = (
         "exfiltration",
         (
             Condition("fwd_payload_byte_count", ">", 2**20, "the flow itself sends over 1 MiB"),
-            Condition("bwd_fwd_byte_ratio_log2", "<=", -2.0, "and gets a quarter of it at most"),
-            Condition(
-                "large_upload_count", ">", 0.0, "in 300 s the host sent over 1 MiB to an outside"
-            ),
             Condition(
                 "internal_staging_log2",
                 ">",
                 -1.0,
-                "and got at least half as much from inside as it sent out: collected first",
+                "in 300 s the host got at least half as much from inside as it sent out: collected",
             ),
             Condition(
                 "internal_peer_count",
@@ -112,6 +108,10 @@ COUNTERS = (
                 5.0,
                 "from more hosts inside than a desk has servers: names, files, mail, web, print",
             ),
+            Condition(
+                "large_upload_count", ">", 0.0, "in 300 s the host sent over 1 MiB to an outside"
+            ),
+            Condition("bwd_fwd_byte_ratio_log2", "<=", -2.0, "in this flow, which gets little"),
         ),
     ),
 )
