@@ -98,6 +98,18 @@ def leaves(command: click.Command, path: tuple[str, ...] = ()) -> list[tuple[str
     ]
 
 
+def first_name(word: str) -> str:
+    """Return a path up to its first name: `rings`, `../hosts`."""
+    parts = word.split("/")
+    names = [at for at, part in enumerate(parts) if part not in ("", ".", "..")]
+    return "/".join(parts[: names[0] + 1] if names else parts)
+
+
+def is_folder_of_ours(path: Path) -> bool:
+    """Return whether a path is a folder of the checkout; what stands beside it is not."""
+    return path.is_dir() and path.resolve().is_relative_to(ROOT.resolve())
+
+
 def missing_paths(path: Path, words: list[str]) -> list[str]:
     """Return the words that look like paths of the checkout and lead nowhere."""
     missing = []
@@ -105,8 +117,7 @@ def missing_paths(path: Path, words: list[str]) -> list[str]:
         if not _PATH.fullmatch(word) or word in _OF_THE_TEST_DATA:
             continue
         bases = (path.parent, *_BASES)
-        first = word.split("/")[0]
-        ours = "/" in word and any((base / first).is_dir() for base in bases)
+        ours = "/" in word and any(is_folder_of_ours(base / first_name(word)) for base in bases)
         if not ours and not word.endswith(_FILE_ENDS):
             continue
         if "/" not in word and list((ROOT / "tests").rglob(word)):
@@ -152,12 +163,21 @@ def test_paths_and_names_in_a_readme_are_there(path):
     assert unknown_names(path, literals(path)) == []
 
 
+@pytest.mark.parametrize("word", ("../nothing", "../shared/data", "../../x/y"))
+def test_path_beside_the_checkout_is_not_looked_for(word):
+    assert missing_paths(ROOT / "tests" / "README.rst", [word]) == []
+    assert missing_paths(README, [word]) == []
+
+
 def test_paths_and_names_that_are_not_there_are_found():
     path = ROOT / "engine" / "rings" / "README.rst"
     words = ["rings/spsc.py", "spsc.py", "test_spsc.py", "tests/race", "out/", "spsc.peek"]
     assert missing_paths(path, words) == unknown_names(path, words) == []
     assert missing_paths(path, ["spin.py", "tests/races", "test_none.py"]) == [
         *("spin.py", "tests/races", "test_none.py")
+    ]
+    assert missing_paths(path, ["../hosts", "../hosts/no", "../no.rst"]) == [
+        *("../hosts/no", "../no.rst")
     ]
     assert unknown_names(path, ["spsc.peak", "layouts.NOTHING"]) == ["spsc.peak", "layouts.NOTHING"]
 
