@@ -147,6 +147,11 @@ class PacketSection:
     overlong: str = _choice(
         "refuse", "keep", meaning="packets whose IP length is more than the frame has"
     )
+    inner_not_ip: str = _choice(
+        "outer",
+        "drop",
+        meaning="with decapsulate = inner: tunnels that carry no readable IP packet",
+    )
     clock: str = _choice(
         "step",
         "hold",

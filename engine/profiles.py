@@ -25,6 +25,7 @@ PROFILES: dict[str, dict[str, object]] = {
         "packet.fragments": "skip",
         "packet.cut": "skip",
         "packet.short_transport": "zero",
+        "packet.inner_not_ip": "drop",
         "packet.clock": "hold",
     },
     # NFStream: frames as on the wire, the innermost layer, 120 s and 1,800 s.

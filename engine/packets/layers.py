@@ -35,12 +35,13 @@ from engine.packets.lines import (
 from engine.packets.link import INNER_VLAN, VLAN_MASK, find_ip
 from engine.packets.metering import (
     CAPTURED_WHOLE,
+    INSIDE_READABLE,
     NO_LATER_FRAGMENTS,
     RIGHT_CHECKSUMS,
     SHORT_TRANSPORTS,
     settle,
 )
-from engine.packets.tunnels import FABRICPATH, NO_TUNNEL, behind_fabric, find_inner
+from engine.packets.tunnels import FABRICPATH, NO_DATA, NO_TUNNEL, behind_fabric, find_inner
 
 OUTER, INNER, _ALL, UDP_LAYERS = range(4)  # packet.decapsulate, in the order of its choices.
 
@@ -153,6 +154,21 @@ def _parse_layer(frame, place, limit, captured, line, parser):
 
 
 @njit(**KERNEL)
+def _parse_inner(frame, line, place, captured, inner, parser):
+    """Parse into `inner` what find_inner found in `line`, else with the swapped bytes of CAPWAP.
+
+    Return 0 or the fate, by the last order in which data is carried; NO_DATA: in none.
+    """
+    end = line[PACKET_END]
+    fate = -place if place < 0 else _parse_layer(frame, place, end, captured, inner, parser)
+    if fate == ACCEPTED:
+        return np.int64(ACCEPTED)
+    place = find_inner(frame, line, parser[TUNNELS], True)
+    swapped = -place if place < 0 else _parse_layer(frame, place, end, captured, inner, parser)
+    return np.int64(fate if swapped == NO_DATA else swapped)
+
+
+@njit(**KERNEL)
 def _judge(frame, line, demands):
     """Return the fate of a layer that would be accepted, by what settings demand of it."""
     if demands & CAPTURED_WHOLE and line[PACKET_END] > line[CAPTURED_END]:
@@ -184,12 +200,12 @@ def _parse_inside(frame, captured, lines, parser):
             break
         inner = shifted(lines, layers * LINE_WORDS)
         inner[VLAN_OUTSIDE] = line[KEY] >> VLAN_SHIFT & VLAN_MASK
-        end = line[PACKET_END]
-        if place < 0 or _parse_layer(frame, place, end, captured, inner, parser):
-            place = find_inner(frame, line, parser[TUNNELS], True)
-            if place < 0 or _parse_layer(frame, place, end, captured, inner, parser):
-                unreadable = 1
-                break
+        fate = _parse_inner(frame, line, place, captured, inner, parser)
+        if fate:
+            if not every and fate != NO_DATA and parser[DEMANDS] & INSIDE_READABLE:
+                return np.int64(fate)
+            unreadable = 1
+            break
         if every:
             inner[KEY] |= 1 << LAYER_SHIFT
         layers += 1

@@ -36,6 +36,8 @@ _WITHOUT_PORTS = {name: 16 << at for at, name in enumerate(PORT_PROTOCOLS)}
 _TCP, _UDP, _UDP_LITE, _SCTP, _DCCP = (_WITHOUT_PORTS[name] for name in PORT_PROTOCOLS)
 # The word `demands`: what is refused otherwise than by default; SHORT_TRANSPORTS are not.
 CAPTURED_WHOLE, RIGHT_CHECKSUMS, NO_LATER_FRAGMENTS, SHORT_TRANSPORTS = 1, 2, 4, 8
+INSIDE_READABLE = 32  # 16 is lines.OVERLONG_KEPT.
+assert OVERLONG_KEPT == 16
 _VLANS = {"outer": OUTER_VLAN, "inner": INNER_VLAN, "all": ALL_VLANS, "off": NO_VLAN}
 _PORTS = PORT_MASK | PORT_MASK << DESTINATION_PORT_SHIFT
 _PROTOCOL_MASK = 0xFF
@@ -57,6 +59,7 @@ def demands_word(config: Config) -> int:
     word |= RIGHT_CHECKSUMS if packet.checksums == "verify" else 0
     word |= SHORT_TRANSPORTS if packet.short_transport == "zero" else 0
     word |= OVERLONG_KEPT if packet.overlong == "keep" else 0
+    word |= INSIDE_READABLE if packet.inner_not_ip == "drop" else 0
     return word | (NO_LATER_FRAGMENTS if packet.fragments == "skip" else 0)
 
 

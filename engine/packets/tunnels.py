@@ -12,7 +12,7 @@ from numba import njit
 from engine.config import FURTHER_TUNNELS, TUNNELS
 from engine.memory.options import KERNEL
 from engine.memory.pointers import load_u8, load_u16, load_u16_be, load_u32_be
-from engine.packets.fates import NON_IP, missing
+from engine.packets.fates import FATES, NON_IP, missing
 from engine.packets.ip import GRE, IP6_IN_IP, IP_IN_IP, UDP
 from engine.packets.lines import (
     CAPTURED_END,
@@ -39,9 +39,11 @@ from engine.packets.link import (
     find_ip,
     place_of,
 )
-from engine.packets.wireless import behind_data
+from engine.packets.wireless import behind_data, carries_data
 
 NO_TUNNEL = 0  # No place is 0: an IP header inside another is never at offset 0.
+NO_DATA = 255  # In the place of a fate: 802.11 in CAPWAP that carries no data, thus no packet.
+assert len(FATES) <= NO_DATA
 KIND_BITS = {name: 1 << at for at, name in enumerate((*TUNNELS, *FURTHER_TUNNELS))}
 _IPIP, _SIX_IN_FOUR, _GRE, _ERSPAN = (KIND_BITS[k] for k in ("ipip", "6in4", "gre", "erspan"))
 _VXLAN, _GENEVE, _GTPU = (KIND_BITS[k] for k in ("vxlan", "geneve", "gtpu"))
@@ -57,7 +59,7 @@ _TEREDO_PREFIX = 0x20010000  # RFC 4380: 2001:0::/32.
 
 @njit(**KERNEL)
 def find_inner(frame, line, kinds, swapped):
-    """Return the place of the packet inside the one in `line`, NO_TUNNEL, or minus a fate.
+    """Return the place of the packet inside `line`'s, NO_TUNNEL, or minus a fate or NO_DATA.
 
     `kinds` has KIND_BITS of the kinds that are opened. `swapped`: take the frame control bytes of
     802.11 in CAPWAP in the other order; nothing else depends on it.
@@ -316,6 +318,8 @@ def _inside_capwap(frame, line, at, swapped):
     if fate:
         return -fate
     control = load_u16_be(frame, at) if swapped else load_u16(frame, at)
+    if not carries_data(control):
+        return np.int64(-NO_DATA)
     behind = behind_data(frame, control, False, at, end, captured)
     return behind if behind < 0 else behind_type(frame, LLC, behind, end, captured)
 

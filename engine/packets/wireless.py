@@ -33,7 +33,7 @@ def behind_data(frame, control, padded, at, limit, captured):
     """Return what behind_wireless does, for frame control bytes `control` (little endian)."""
     flags = control >> 8
     subtype = control >> 4 & 15
-    if control >> 2 & 3 != _DATA_FRAME or subtype & _NO_DATA or flags & _PROTECTED:
+    if not carries_data(control) or flags & _PROTECTED:
         return -NON_IP
     size = 30 if flags & _BOTH_DS == _BOTH_DS else 24
     quality_at = at + size
@@ -45,6 +45,12 @@ def behind_data(frame, control, padded, at, limit, captured):
     if subtype & _QOS and load_u8(frame, quality_at) & _AGGREGATED:
         return -NON_IP
     return at + ((size + 3) & ~3 if padded else size)
+
+
+@njit(**KERNEL)
+def carries_data(control):
+    """Return whether a frame with these frame control bytes (little endian) carries data."""
+    return control >> 2 & 3 == _DATA_FRAME and control >> 4 & _NO_DATA == 0
 
 
 @njit(**KERNEL)

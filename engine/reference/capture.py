@@ -14,7 +14,7 @@ from engine.reference.clock import STAMP_MIN, Clock, Step
 from engine.reference.files import CaptureFile, Damage, Frame
 from engine.reference.fragments import Fragments
 from engine.reference.internet import UDP, Allowed, Layer, layer_of
-from engine.reference.links import Network, RefusedError, Span, ethernet, network_of
+from engine.reference.links import Network, NoDataError, RefusedError, Span, ethernet, network_of
 from engine.reference.metering import has_wrong_checksum, settle
 from engine.reference.tunnels import FABRICPATH_BYTES, INSIDE_MAX, Way, is_fabricpath, tunnel_of
 
@@ -140,15 +140,16 @@ class Capture:
             ways = tunnel_of(frame.captured, layers[-1], packet.tunnels)
             if not ways:
                 break
-            inner = None
-            if len(layers) <= INSIDE_MAX:
-                inner = self._inner(frame.captured, layers[-1], ways, time)
-            elif packet.decapsulate == "inner":
-                raise RefusedError("malformed_depth")
-            if inner is None:
-                self.counters["layers_unreadable"] += packet.decapsulate != "inner"
+            try:
+                layers.append(self._inner(frame.captured, layers, ways, time))
+            except RefusedError as refused:
+                if packet.decapsulate != "inner":
+                    self.counters["layers_unreadable"] += 1
+                    break
+                strict = packet.inner_not_ip == "drop" and not isinstance(refused, NoDataError)
+                if strict or len(layers) > INSIDE_MAX:
+                    raise
                 break
-            layers.append(inner)
         if packet.decapsulate == "udp":
             return [layer for layer in layers[:-1] if layer.protocol == UDP] + layers[-1:]
         return layers[-1:] if packet.decapsulate == "inner" else layers
@@ -182,19 +183,29 @@ class Capture:
         return layer
 
     def _inner(
-        self, captured: bytes, outside: Layer, ways: tuple[Way, ...], time: int
-    ) -> Layer | None:
-        """Return the layer inside another, by the first way in which it can be read."""
-        span = Span(captured, outside.end)
+        self, captured: bytes, outside: list[Layer], ways: tuple[Way, ...], time: int
+    ) -> Layer:
+        """Return the layer inside the last, by the first way in which it can be read.
+
+        RefusedError tells of the last way; NoDataError if no way leads to data.
+        """
+        if len(outside) > INSIDE_MAX:
+            raise RefusedError("malformed_depth")
+        span = Span(captured, outside[-1].end)
+        refused: RefusedError = NoDataError("non_ip")
         for way in ways:
             try:
-                layer = self._layer(span, way.read(span, way.at), outside.vlan)
-            except RefusedError:
+                layer = self._layer(span, way.read(span, way.at), outside[-1].vlan)
+            except NoDataError:
+                continue
+            except RefusedError as error:
+                refused = error
                 continue
             layer.captured_bytes = min(span.end, len(span.captured)) - way.at
             if not layer.later_fragment or self._fragments.resolve(layer, time):
                 return layer
-        return None
+            refused = RefusedError("fragment_orphan")
+        raise refused
 
 
 def _wire_length(frame: Frame) -> int:

@@ -22,6 +22,10 @@ class RefusedError(Exception):
         self.fate = fate
 
 
+class NoDataError(RefusedError):
+    """An 802.11 frame that carries no data, thus no packet."""
+
+
 class Network(NamedTuple):
     """Where an IP header is: announced version (0: either), offset in the frame, VLAN ids."""
 
@@ -218,7 +222,9 @@ def wifi(span: Span, at: int, padded: bool = False, swapped: bool = False) -> Ne
     span.need(at + 2)
     kind, flags = span.captured[at + swapped], span.captured[at + 1 - swapped]
     carries_data = kind & 0x0C == 0x08 and not kind & 0x40
-    if not carries_data or flags & 0x40:  # Protected.
+    if not carries_data:
+        raise NoDataError("non_ip")
+    if flags & 0x40:  # Protected.
         raise RefusedError("non_ip")
     size = 24 + (6 if flags & 0x03 == 0x03 else 0)
     quality = size

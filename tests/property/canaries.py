@@ -168,6 +168,8 @@ CANARIES = {
     "no length, so no packet": Canary(_METERING, "if length else 1", "if length else 0"),
     "ICMP types still one-way": Canary(_METERING, "(_PORTS | 1 << MARK_SHIFT)", "_PORTS"),
     "carriers of GRE metered": Canary(_LAYERS, "line[PROTOCOL] != UDP:", "line[PROTOCOL] == -1:"),
+    "tunnels of no packet dropped": Canary(_LAYERS, "fate != NO_DATA and ", ""),
+    "inner packets dropped in all": Canary(_LAYERS, "if not every and fate", "if fate"),
     "first layer marked inner": Canary(_LAYERS, "if kept else 0", "if k else 0"),
     "overlong IPv6 packet refused": Canary(
         _IP, "if at + length > limit and line[DEMANDED]", "if length > 1 << 20 and line[DEMANDED]"

@@ -73,6 +73,7 @@ def settings_of(dice: Dice) -> Settings:
         chosen["packet.tunnels"] = [kind for kind in kinds if dice.below(2)]
     if dice.one_in(2):
         chosen |= _comparison_settings(dice)
+    chosen["packet.inner_not_ip"] = dice.aside().aside().of(("outer", "drop"))
     chosen["flow.history"] = dice.aside().one_in(2)
     return Settings(with_settings(Config(), chosen), separate=dice.one_in(4))
 

@@ -191,12 +191,12 @@ def real_captures(test_data: Path, name: str) -> list[Path]:
     return sorted(path for path in (test_data / name).rglob("*") if path.is_file())
 
 
-@pytest.mark.parametrize("decapsulate", ("outer", "inner", "all"))
+@pytest.mark.parametrize("layers", ("outer", "inner", "inner or drop", "all"))
 @pytest.mark.parametrize("name", ("edge", "peers", "train"))
-def test_capture_makes_the_records_of_the_twin_of_real_captures(
-    folder, test_data, name, decapsulate
-):
-    config = with_settings(Config(), {"packet.decapsulate": decapsulate})
+def test_capture_makes_the_records_of_the_twin_of_real_captures(folder, test_data, name, layers):
+    decapsulate, _, dropped = layers.partition(" or ")
+    settings = {"packet.decapsulate": decapsulate, "packet.inner_not_ip": dropped or "outer"}
+    config = with_settings(Config(), settings)
     for path in real_captures(test_data, name):
         if path.stat().st_size < 2 << 20:
             compare(folder, RunInput([("x", path.read_bytes())], Settings(config)), 1)

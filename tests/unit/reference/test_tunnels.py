@@ -144,6 +144,32 @@ def test_damage_inside_leaves_the_outer_packet(kind: str, packet: bytes) -> None
     assert (every.counters["layers"], every.counters["layers_unreadable"]) == (0, 1)
 
 
+@pytest.mark.parametrize(("kind", "packet"), TUNNELLED)
+def test_damage_inside_refuses_the_packet_where_tunnels_must_carry_ip(
+    kind: str, packet: bytes
+) -> None:
+    strict = {"packet_decapsulate": "inner", "packet_inner_not_ip": "drop"}
+    assert _ports(run_of((0, packet), **strict)) == {11}
+    at = packet.index(b"inner") - 28 + (0 if INNER in packet else -20)
+    run = run_of((0, packet[:at] + b"\x50" + packet[at + 1 :]), **strict)
+    refused = {name for name, count in run.counters.items() if count and "refused" in name}
+    expected = {"refused_malformed_ip_version"}
+    if kind == "teredo":  # Without an IPv6 header it is no tunnel at all.
+        expected = set()
+    elif packet[20:24] == b"\0\0\x88\x47":  # Labels announce no version.
+        expected = {"refused_non_ip"}
+    assert refused == expected
+    assert run.counters["accepted"] == len(finals(run)) == (kind == "teredo")
+
+
+def test_wireless_frame_without_data_is_no_packet() -> None:
+    strict = {"packet_decapsulate": "inner", "packet_inner_not_ip": "drop"}
+    for control in (b"\x40\0", b"\0\x40"):
+        assert _fate(_capwap(1, control + WIFI[2:]), **strict) == "accepted"
+    protected = _capwap(1, b"\x08\x40" + WIFI[2:])
+    assert _fate(protected, **strict) == "non_ip"
+
+
 def _nest(depth: int) -> bytes:
     packet = INNER
     for _ in range(depth):
