@@ -27,6 +27,7 @@ from engine.hosts.pairs import (
     PAIRS_MAX,
 )
 from engine.hosts.pane import OPEN_PANE, ROWS_VERSION
+from engine.hosts.pools import POOLS
 from engine.hosts.rows import INITIATOR_RING, RESPONDER_RING, ROW_BITS, ROWS
 from engine.hosts.space import INITIATOR_WORDS, RESPONDER_WORDS
 from engine.hosts.starts import REMAINDER_STARTS, START_CAPACITY, START_COUNT
@@ -66,6 +67,7 @@ def check(words: np.ndarray) -> None:
     assert external == words[HOSTS.index("external_count")], "external hosts are miscounted"
     assert external <= words[HOSTS_MAX] // 2, "too many external hosts"
     _check_hosts(words, hosts, used)
+    _check_pools(words, hosts, used)
     _check_touched(words, hosts, used)
     paired = _check_places(words, pairs, (PAIR_FRESH, PAIR_COUNT, PAIR_FREE))
     _check_index(words, PAIR_INDEX_AT, PAIR_BITS, {k: pair_hash(pairs[k], key) for k in paired})
@@ -145,8 +147,9 @@ def _check_hosts(words: np.ndarray, hosts: np.ndarray, used: list[int]) -> None:
         for name in ("initiator_pane", "responder_pane"):
             touched = int(host[_HOST[name]])
             assert touched == NEVER or known <= touched <= pane, f"{name} {touched} of {place}"
-        if host[_HOST["has_initiator"]]:
-            at = words[HOSTS.index("initiators_at")] + place * INITIATOR_WORDS
+        if host[_HOST["initiator_place"]]:
+            at = words[HOSTS.index("initiators_at")]
+            at += host[_HOST["initiator_place"]] * INITIATOR_WORDS
             part = words[at : at + PART.words]
             _check_stamps(part, PART, _PANES, pane)
             assert part[PART.index("cell_150")] <= pane // PANES_300, "cell_150 lies ahead"
@@ -154,12 +157,27 @@ def _check_hosts(words: np.ndarray, hosts: np.ndarray, used: list[int]) -> None:
                 assert part[PART.index(name)] in (0, 1), f"{name} of {place}"
         else:
             assert host[_HOST["initiator_pane"]] == NEVER, f"{place} has no initiator part"
-        if host[_HOST["has_responder"]]:
-            at = words[HOSTS.index("responders_at")] + place * RESPONDER_WORDS
+        if host[_HOST["responder_place"]]:
+            at = words[HOSTS.index("responders_at")]
+            at += host[_HOST["responder_place"]] * RESPONDER_WORDS
             part = words[at : at + RESPONDER_PART.words]
             _check_stamps(part, RESPONDER_PART, _TO_PANES, pane)
         else:
             assert host[_HOST["responder_pane"]] == NEVER, f"{place} has no responder part"
+
+
+def _check_pools(words: np.ndarray, hosts: np.ndarray, used: list[int]) -> None:
+    """Assert that each place of a pool is one host's or free, and place 0 zero."""
+    for pool in POOLS:
+        begin, fresh = int(words[pool.begin]), int(words[pool.fresh])
+        taken = [int(place) for place in hosts[used, pool.place] if place]
+        free, place = [], int(words[pool.free])
+        while place:
+            free.append(place)
+            assert len(free) <= fresh, "the free list of a pool goes round"
+            place = int(words[begin + place * pool.words])
+        assert sorted(taken + free) == list(range(1, fresh + 1)), f"places of {pool} are lost"
+        assert not words[begin : begin + pool.words].any(), "place 0 of a pool was written"
 
 
 def _check_stamps(part: np.ndarray, layout: Layout, groups: dict[str, int], pane: int) -> None:

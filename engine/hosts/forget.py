@@ -32,6 +32,7 @@ from engine.hosts.pairs import (
     pair_at,
     pair_index,
 )
+from engine.hosts.pools import give_places_back
 from engine.hosts.sorting import make_heap, take_smallest
 from engine.hosts.space import HEAP_WORDS, host_at, key_of
 from engine.layouts.hosts import HOSTS, PAIR_TIMES
@@ -55,6 +56,7 @@ def _forget_host(space, place):
     index.remove(host_index(words), words[HOST_BITS], hashed, place)
     words[HOST_COUNT] -= 1
     words[EXTERNAL_COUNT] -= host[IS_EXTERNAL]
+    give_places_back(words, host)
     host[VERSION] = 0
     host[HIGH] = words[HOST_FREE]
     words[HOST_FREE] = place

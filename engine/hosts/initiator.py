@@ -3,7 +3,7 @@
 from numba import njit
 
 from engine.hosts.addresses import EXTERNAL, INTERNAL, fixed_address_hash
-from engine.hosts.known import ADDRESS_HASH, initiator_part, kind_at, touch_initiator
+from engine.hosts.known import ADDRESS_HASH, initiator_place, kind_at, names_place, touch_initiator
 from engine.hosts.op import (
     BWD_BYTES,
     BWD_PAYLOAD,
@@ -39,6 +39,7 @@ from engine.hosts.space import (
     PACKETS_60_AT,
     PACKETS_300_AT,
     host_at,
+    initiator_at,
     inside,
     spread,
 )
@@ -180,7 +181,7 @@ def add_flow(space, op):
     """Add a delta or remainder to the initiator part of its initiator, which is there."""
     words, place, pane = space.words, op[INITIATOR], op[PANE]
     touch_initiator(words, place, pane)
-    part = initiator_part(words, place)
+    part = initiator_at(words, initiator_place(words, place))
     peer_kind = kind_at(words, op[RESPONDER], peer_of(op))
     _add_packets(part, op, pane, peer_kind)
     cell = _add_peers(part, op, pane, peer_kind)
@@ -195,7 +196,7 @@ def add_flow(space, op):
 @njit(**KERNEL)
 def end_flow(words, op):
     """Add an ended mark to the initiator part of its initiator, which is there."""
-    part, pane = initiator_part(words, op[INITIATOR]), op[PANE]
+    part, pane = initiator_at(words, initiator_place(words, op[INITIATOR])), op[PANE]
     duration = min(op[DURATION], DURATION_MAX)
     minute = cell_60(part, pane)
     minute[ENDED_60] += 1
@@ -229,8 +230,8 @@ def add_message(words, op):
     """Add a DNS message to the initiator part of its host, which is there."""
     place, pane = op[INITIATOR], op[PANE]
     touch_initiator(words, place, pane)
-    part = initiator_part(words, place)
-    group = spread(words, NAMES_AT, _NAMES_300_WORDS, place)
+    part = initiator_at(words, initiator_place(words, place))
+    group = spread(words, NAMES_AT, _NAMES_300_WORDS, names_place(words, place))
     cell = open_cell(part, CELL_NAMES, group, _NAMES_300_WORDS, pane // PANES_300)
     if op[HEAD] >> _RESPONSE_SHIFT & 1:
         cell[ANSWERS] += 1

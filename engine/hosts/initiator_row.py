@@ -8,7 +8,6 @@ import numpy as np
 from numba import njit
 
 from engine.hosts.internal_row import write_internal
-from engine.hosts.known import KNOWN_PANE
 from engine.hosts.rows import FEATURES, VALID, next_initiator_row
 from engine.hosts.space import host_at
 from engine.hosts.traffic_row import write_ransomware, write_traffic
@@ -28,7 +27,7 @@ def write_initiator_row(space, place, pane):
     at = next_initiator_row(space, host, pane)
     row = shifted(space.floats, 2 * (at + FEATURES))
     row[_PAIR_FEATURE] = np.float32(0.0)
-    view = view_of(words, place, pane, host[KNOWN_PANE])
+    view = view_of(words, host, pane)
     valid = write_ransomware(row, view, space.distinct)
     valid |= write_traffic(row, view, space.distinct)
     valid |= write_internal(row, view, space.distinct)

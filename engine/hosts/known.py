@@ -12,6 +12,7 @@ from engine.hosts.addresses import (
     fixed_prefix_hash,
     kind_of,
 )
+from engine.hosts.pools import INITIATORS, INTERNALS, NAMES, RESPONDERS, take_place
 from engine.hosts.space import host_at, initiator_at, responder_at
 from engine.layouts.hosts import HOST, HOSTS, NEVER
 from engine.layouts.windows import PART, RESPONDER_PART
@@ -39,13 +40,16 @@ RESPONDER_PANE = HOST.index("responder_pane")
 ADDRESS_HASH = HOST.index("address_hash")
 PREFIX_HASH = HOST.index("prefix_hash")
 HAS_START = HOST.index("has_start")
-HAS_INITIATOR = HOST.index("has_initiator")
-HAS_RESPONDER = HOST.index("has_responder")
+INITIATOR_PLACE = HOST.index("initiator_place")
+RESPONDER_PLACE = HOST.index("responder_place")
+_INTERNAL_PLACE = HOST.index("internal_place")
+_NAMES_PLACE = HOST.index("names_place")
 KEY_WORDS = 3
 _STAMPS = 16  # Both lines of stamps that begin an initiator part.
 assert PART.index("younger") == _STAMPS
 _CELL_150 = PART.index("cell_150")
 _RESPONDER_STAMPS = RESPONDER_PART.words
+_YOUNGER = PART.index("younger")
 _IS_BEGUN = PART.index("is_begun")
 _HAS_OLDER = PART.index("has_older")
 _MADE = counter_index("classifier", "hosts_made")
@@ -99,7 +103,8 @@ def make_host(space, hashed, address, pane):
     host[INITIATOR_PANE] = host[RESPONDER_PANE] = NEVER
     host[ADDRESS_HASH] = fixed_address_hash(address[0], address[1], address[2])
     host[PREFIX_HASH] = fixed_prefix_hash(address[0], address[1], address[2])
-    host[HAS_START] = host[HAS_INITIATOR] = host[HAS_RESPONDER] = 0
+    host[HAS_START] = host[INITIATOR_PLACE] = host[RESPONDER_PLACE] = 0
+    host[_INTERNAL_PLACE] = host[_NAMES_PLACE] = 0
     index.insert(host_index(words), words[HOST_BITS], hashed, place)
     words[HOST_COUNT] += 1
     words[EXTERNAL_COUNT] += is_external
@@ -115,31 +120,62 @@ def kind_at(words, place, address):
     return kind_of(words, address[0], address[1], address[2])
 
 
-@njit(**HOT)
-def initiator_part(words, place):
-    """Return the pointer to a host's initiator part, which begins empty when first asked for.
-
-    Not sooner: memory is taken when it is first written, and most hosts have one part.
-    """
-    part, host = initiator_at(words, place), host_at(words, place)
-    if host[HAS_INITIATOR] == 0:
-        host[HAS_INITIATOR] = 1
-        for stamp in range(_STAMPS):
-            part[stamp] = NEVER
-        part[_CELL_150] = NEVER
-        part[_IS_BEGUN] = part[_HAS_OLDER] = 0
-    return part
+@njit(**KERNEL)
+def _begin_initiator(words, host):
+    """Give a host an empty initiator part; return its place."""
+    place = take_place(words, INITIATORS, host)
+    part = initiator_at(words, place)
+    for stamp in range(_STAMPS):
+        part[stamp] = NEVER
+    part[_CELL_150] = NEVER
+    part[_YOUNGER] = part[_IS_BEGUN] = part[_HAS_OLDER] = 0
+    return place
 
 
 @njit(**HOT)
-def responder_part(words, place):
-    """Return the pointer to a host's responder part, likewise."""
-    part, host = responder_at(words, place), host_at(words, place)
-    if host[HAS_RESPONDER] == 0:
-        host[HAS_RESPONDER] = 1
-        for stamp in range(_RESPONDER_STAMPS):
-            part[stamp] = NEVER
-    return part
+def initiator_place(words, place):
+    """Return the place of a host's initiator part, which begins empty when first asked for."""
+    host = host_at(words, place)
+    if host[INITIATOR_PLACE] == 0:
+        return _begin_initiator(words, host)
+    return host[INITIATOR_PLACE]
+
+
+@njit(**KERNEL)
+def _begin_responder(words, host):
+    """Give a host an empty responder part; return its place."""
+    place = take_place(words, RESPONDERS, host)
+    part = responder_at(words, place)
+    for stamp in range(_RESPONDER_STAMPS):
+        part[stamp] = NEVER
+    return place
+
+
+@njit(**HOT)
+def responder_place(words, place):
+    """Return the place of a host's responder part, likewise."""
+    host = host_at(words, place)
+    if host[RESPONDER_PLACE] == 0:
+        return _begin_responder(words, host)
+    return host[RESPONDER_PLACE]
+
+
+@njit(**HOT)
+def internal_place(words, place):
+    """Return the place of a host's starts to internal peers, likewise."""
+    host = host_at(words, place)
+    if host[_INTERNAL_PLACE] == 0:
+        return take_place(words, INTERNALS, host)
+    return host[_INTERNAL_PLACE]
+
+
+@njit(**HOT)
+def names_place(words, place):
+    """Return the place of a host's DNS names, likewise."""
+    host = host_at(words, place)
+    if host[_NAMES_PLACE] == 0:
+        return take_place(words, NAMES, host)
+    return host[_NAMES_PLACE]
 
 
 @njit(**HOT)

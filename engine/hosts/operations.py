@@ -10,7 +10,14 @@ from numba import njit
 from engine.events import counter_index
 from engine.hosts import index, op
 from engine.hosts.initiator import add_flow, add_message, end_flow
-from engine.hosts.known import HOST_BITS, find_host, host_index, make_host
+from engine.hosts.known import (
+    HOST_BITS,
+    INITIATOR_PLACE,
+    RESPONDER_PLACE,
+    find_host,
+    host_index,
+    make_host,
+)
 from engine.hosts.responder import TO_10_AT, add_flow_to, end_flow_to
 from engine.hosts.space import (
     OP_WORDS,
@@ -24,7 +31,6 @@ from engine.hosts.space import (
 )
 from engine.hosts.starts import STARTS_30_AT, STARTS_60_AT
 from engine.hosts.windows import PANES_30, PANES_60
-from engine.layouts.hosts import HOST
 from engine.layouts.records import DELTA_EVENT, FACT_EVENT
 from engine.layouts.windows import RESPONDER_10, STARTS_30, STARTS_60
 from engine.memory.options import HOT, KERNEL
@@ -37,7 +43,6 @@ _VERSION_SHIFT = DELTA_EVENT.shift("key", "version6")
 _FACT_HOST, _FACT_VERSION6 = FACT_EVENT.index("host_high"), FACT_EVENT.index("version6")
 _EVENT_WORDS = DELTA_EVENT.words
 _LINE_WORDS = 8
-_HOST_WORDS = HOST.words
 _STARTS_30_WORDS, _STARTS_60_WORDS = STARTS_30.words, STARTS_60.words
 _RESPONDER_10_WORDS = RESPONDER_10.words
 
@@ -97,7 +102,9 @@ def _ask_lines(words, count):
 @njit(**HOT)
 def _ask_initiator(words, place, pane, is_start):
     """Ask for the lines of an initiator part that will be written."""
-    _ask_lines(host_at(words, place), _HOST_WORDS)
+    host = host_at(words, place)
+    prefetch_write(host, _LINE_WORDS)
+    place = host[INITIATOR_PLACE]
     _ask_lines(initiator_at(words, place), PACKETS_300_AT)
     if is_start:
         first, gap = spread(words, STARTS_30_AT, _STARTS_30_WORDS, place)
@@ -109,7 +116,9 @@ def _ask_initiator(words, place, pane, is_start):
 @njit(**HOT)
 def _ask_responder(words, place, pane):
     """Ask for the lines of a responder part that will be written."""
-    _ask_lines(host_at(words, place), _HOST_WORDS)
+    host = host_at(words, place)
+    prefetch_write(host, _LINE_WORDS)
+    place = host[RESPONDER_PLACE]
     _ask_lines(responder_at(words, place), _LINE_WORDS)
     first, gap = spread(words, TO_10_AT, _RESPONDER_10_WORDS, place)
     _ask_lines(shifted(first, (pane & 1) * gap), 2 * _LINE_WORDS)

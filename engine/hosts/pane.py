@@ -13,6 +13,8 @@ from engine.hosts.known import (
     HOST_FREE,
     HOST_FRESH,
     HOSTS_MAX,
+    INITIATOR_PLACE,
+    RESPONDER_PLACE,
     TOUCHED_AT,
     TOUCHED_INITIATORS,
     TOUCHED_RESPONDERS,
@@ -30,6 +32,7 @@ from engine.hosts.pairs import (
     pair_at,
     pair_index,
 )
+from engine.hosts.pools import empty_pools
 from engine.hosts.responder import TO_10_AT
 from engine.hosts.responder_row import write_responder_row
 from engine.hosts.rows import INITIATOR_RING, RESPONDER_RING, ROW_BITS, ROWS, ask_row, hash_row
@@ -73,7 +76,9 @@ def _ask(group, place, count):
 @njit(**KERNEL)
 def _ask_initiator(words, place, pane):
     """Ask for what the row of an initiator part is made of, and for where it goes."""
-    ask_row(words, host_at(words, place), pane, INITIATOR_RING)
+    host = host_at(words, place)
+    ask_row(words, host, pane, INITIATOR_RING)
+    place = host[INITIATOR_PLACE]
     part = initiator_at(words, place)
     for at in range(0, INITIATOR_WORDS, _LINE_WORDS):
         prefetch(part, at)
@@ -88,7 +93,9 @@ def _ask_initiator(words, place, pane):
 @njit(**KERNEL)
 def _ask_responder(words, place, pane):
     """Ask for what the row of a responder part is made of, and for where it goes."""
-    ask_row(words, host_at(words, place), pane, RESPONDER_RING)
+    host = host_at(words, place)
+    ask_row(words, host, pane, RESPONDER_RING)
+    place = host[RESPONDER_PLACE]
     part = responder_at(words, place)
     for at in range(0, RESPONDER_WORDS, _LINE_WORDS):
         prefetch(part, at)
@@ -196,6 +203,7 @@ def _clear_hosts(words):
     if is_many:
         _clear(entries, 1 << words[HOST_BITS])
     words[HOST_COUNT] = words[EXTERNAL_COUNT] = words[HOST_FRESH] = words[HOST_FREE] = 0
+    empty_pools(words)
 
 
 @njit(**KERNEL)

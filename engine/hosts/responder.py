@@ -3,7 +3,7 @@
 from numba import njit
 
 from engine.hosts.addresses import fixed_address_hash, fixed_prefix_hash
-from engine.hosts.known import ADDRESS_HASH, PREFIX_HASH, responder_part, touch_responder
+from engine.hosts.known import ADDRESS_HASH, PREFIX_HASH, responder_place, touch_responder
 from engine.hosts.op import (
     BWD_BYTES,
     ENDED_BITS,
@@ -22,7 +22,7 @@ from engine.hosts.op import (
     protocol_of,
 )
 from engine.hosts.sketches import add_count, raise_register, top_bits
-from engine.hosts.space import TO_60_AT, host_at, inside, spread
+from engine.hosts.space import TO_60_AT, host_at, inside, responder_at, spread
 from engine.hosts.windows import PANES_60, open_cell
 from engine.layouts.hosts import HOSTS
 from engine.layouts.windows import RESPONDER_10, RESPONDER_60, RESPONDER_PART
@@ -101,7 +101,8 @@ def add_flow_to(space, op):
     """Add a delta or remainder to the responder part of its responder, which is there."""
     words, place, pane = space.words, op[RESPONDER], op[PANE]
     touch_responder(words, place, pane)
-    part = responder_part(words, place)
+    place = responder_place(words, place)
+    part = responder_at(words, place)
     cell = _cell_10(words, part, place, pane)
     forward, backward, protocol = fwd_packets(op), bwd_packets(op), protocol_of(op)
     cell[TO_PACKETS] += forward
@@ -130,7 +131,7 @@ def add_flow_to(space, op):
 def end_flow_to(words, op):
     """Add an ended mark to the responder part of its responder, which is there."""
     if protocol_of(op) == _TCP:
-        place = op[RESPONDER]
-        cell = _cell_10(words, responder_part(words, place), place, op[PANE])
+        place = responder_place(words, op[RESPONDER])
+        cell = _cell_10(words, responder_at(words, place), place, op[PANE])
         cell[TO_ENDED] += 1
         cell[TO_PROPER] += op[ENDED_BITS] & _ENDED_PROPER != 0

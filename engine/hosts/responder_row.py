@@ -4,7 +4,7 @@ import math
 
 from numba import njit
 
-from engine.hosts.known import KNOWN_PANE
+from engine.hosts.known import KNOWN_PANE, RESPONDER_PLACE
 from engine.hosts.responder import (
     CELL_10,
     CELL_60,
@@ -81,7 +81,9 @@ def _write_spread(row, cells):
 def write_responder_row(space, place, pane):
     """Make the row of a host's responder part at the end of `pane`."""
     words = space.words
-    host, part = host_at(words, place), responder_at(words, place)
+    host = host_at(words, place)
+    place = host[RESPONDER_PLACE]
+    part = responder_at(words, place)
     at = next_responder_row(space, host, pane)
     row = shifted(space.floats, 2 * (at + FEATURES))
     zeros = initiator_at(words, 0)

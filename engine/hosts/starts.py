@@ -10,7 +10,7 @@ from numba import njit
 from engine.config import PANE_NS
 from engine.events import counter_index
 from engine.hosts.addresses import EXTERNAL, INTERNAL
-from engine.hosts.known import HAS_START
+from engine.hosts.known import HAS_START, INITIATOR_PLACE, internal_place
 from engine.hosts.op import (
     ANSWERED,
     INITIATOR,
@@ -177,7 +177,8 @@ def _add_short(words, part, op, hashes, flags):
     peer_hash, port_hash, pair_hash = hashes
     peer_kind, is_new_peer, is_new_pair = flags
     pane, marks = op[PANE], marks_of(op)
-    group = spread(words, STARTS_30_AT, _STARTS_30_WORDS, op[INITIATOR])
+    place = host_at(words, op[INITIATOR])[INITIATOR_PLACE]
+    group = spread(words, STARTS_30_AT, _STARTS_30_WORDS, place)
     cell = open_cell(part, CELL_STARTS_30, group, _STARTS_30_WORDS, pane // PANES_30)
     cell[COUNT_30] += 1
     is_tcp, is_answered = protocol_of(op) == _TCP, marks & ANSWERED != 0
@@ -207,7 +208,8 @@ def _add_short(words, part, op, hashes, flags):
 def _add_long(words, part, op, peer_hash, port_hash):
     """Count a start in the cells of 30 and 150 s."""
     pane = op[PANE]
-    group = spread(words, STARTS_60_AT, _STARTS_60_WORDS, op[INITIATOR])
+    place = host_at(words, op[INITIATOR])[INITIATOR_PLACE]
+    group = spread(words, STARTS_60_AT, _STARTS_60_WORDS, place)
     cell = open_cell(part, CELL_STARTS_60, group, _STARTS_60_WORDS, pane // PANES_60)
     cell[COUNT_60] += 1
     set_bit(cell, PORTS_60, top_bits(port_hash, 8))
@@ -235,7 +237,8 @@ def _add_internal(space, op, part, hashes, is_known):
     """Count a start to an internal peer."""
     peer_hash, port_hash, _ = hashes
     cell_number = op[PANE] // PANES_300
-    group = spread(space.words, INTERNALS_AT, _INTERNAL_300_WORDS, op[INITIATOR])
+    place = internal_place(space.words, op[INITIATOR])
+    group = spread(space.words, INTERNALS_AT, _INTERNAL_300_WORDS, place)
     cell = open_cell(part, CELL_INTERNAL, group, _INTERNAL_300_WORDS, cell_number)
     cell[INTERNAL_STARTS] += 1
     cell[INTERNAL_KNOWN] += is_known
@@ -269,7 +272,8 @@ def _note(space, op, peer_hash, flags):
 @njit(**KERNEL)
 def add_start(space, op, peer_kind, peer_hash):
     """Count a start of the host whose initiator part is there."""
-    words, place = space.words, op[INITIATOR]
+    words = space.words
+    place = host_at(words, op[INITIATOR])[INITIATOR_PLACE]
     part = initiator_at(words, place)
     protocol, port = protocol_of(op), port_of(op)
     hashes = (peer_hash, hash_port(0, protocol, port), hash_port(peer_hash, protocol, port))
@@ -291,8 +295,8 @@ def _add_gap(words, place, time, pane):
     """Count the gap before a start of a host."""
     host = host_at(words, place)
     if host[HAS_START]:
-        part = initiator_at(words, place)
-        group = spread(words, STARTS_60_AT, _STARTS_60_WORDS, place)
+        part = initiator_at(words, host[INITIATOR_PLACE])
+        group = spread(words, STARTS_60_AT, _STARTS_60_WORDS, host[INITIATOR_PLACE])
         cell = open_cell(part, CELL_STARTS_60, group, _STARTS_60_WORDS, pane // PANES_60)
         # A difference beyond 63 bits wraps below 0.
         gap = wrapped_difference(time, host[_LAST_START])
@@ -307,7 +311,7 @@ def _add_gap(words, place, time, pane):
 @njit(**HOT)
 def _enter_filters(words, start, end_ns):
     """Put a start's keys into its host's younger filter; the first ones begin it."""
-    place = start[_PLACE] & _HOST_MASK
+    place = host_at(words, start[_PLACE] & _HOST_MASK)[INITIATOR_PLACE]
     part = initiator_at(words, place)
     younger = _filter_at(words, place, part[_YOUNGER])
     if part[_IS_BEGUN] == 0:

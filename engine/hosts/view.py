@@ -6,6 +6,7 @@ import numpy as np
 from numba import njit
 
 from engine.hosts.initiator import CELL_30, CELL_60, CELL_300, CELL_NAMES, NAMES_AT
+from engine.hosts.known import INITIATOR_PLACE, KNOWN_PANE
 from engine.hosts.space import (
     PACKETS_30_AT,
     PACKETS_60_AT,
@@ -25,6 +26,7 @@ from engine.hosts.starts import (
     STARTS_60_AT,
 )
 from engine.hosts.windows import PANES_30, PANES_60, PANES_300, cells_of, covered_ns
+from engine.layouts.hosts import HOST
 from engine.layouts.windows import (
     INITIATOR_30,
     INITIATOR_60,
@@ -37,6 +39,7 @@ from engine.layouts.windows import (
 )
 from engine.memory.options import KERNEL
 
+_INTERNAL_PLACE, _NAMES_PLACE = HOST.index("internal_place"), HOST.index("names_place")
 _INITIATOR_30_WORDS = INITIATOR_30.words
 _INITIATOR_300_WORDS = INITIATOR_300.words
 _INITIATOR_60_WORDS = INITIATOR_60.words
@@ -67,8 +70,9 @@ class View(NamedTuple):
 
 
 @njit(**KERNEL)
-def view_of(words, place, pane, known):
-    """Return the view of a host's initiator part at the end of `pane`."""
+def view_of(words, host, pane):
+    """Return the view of a host's (pointer) initiator part at the end of `pane`."""
+    place, known = host[INITIATOR_PLACE], host[KNOWN_PANE]
     part, zeros = initiator_at(words, place), initiator_at(words, 0)
     short, minute, long = (
         (pane // PANES_30, zeros),
@@ -81,8 +85,8 @@ def view_of(words, place, pane, known):
     starts_30 = spread(words, STARTS_30_AT, _STARTS_30_WORDS, place)
     starts_60 = spread(words, STARTS_60_AT, _STARTS_60_WORDS, place)
     starts_300 = inside(part, STARTS_300_AT, _STARTS_300_WORDS)
-    internal = spread(words, INTERNALS_AT, _INTERNAL_300_WORDS, place)
-    names = spread(words, NAMES_AT, _NAMES_300_WORDS, place)
+    internal = spread(words, INTERNALS_AT, _INTERNAL_300_WORDS, host[_INTERNAL_PLACE])
+    names = spread(words, NAMES_AT, _NAMES_300_WORDS, host[_NAMES_PLACE])
     return View(
         part,
         cells_of(part, CELL_30, packets_30, short),

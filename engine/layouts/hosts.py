@@ -89,6 +89,16 @@ HOSTS = _layout(
         Word("internals_at", "words", "fixed", "likewise, starts to internal peers"),
         Word("names_at", "words", "fixed", "likewise, DNS names"),
     ),
+    _line(
+        _private("initiator_fresh", "places", "initiator parts ever used"),
+        _private("initiator_free", "place", "head of the list of free ones; 0: none"),
+        _private("responder_fresh", "places", "likewise, responder parts"),
+        _private("responder_free", "place", "likewise"),
+        _private("internal_fresh", "places", "likewise, starts to internal peers"),
+        _private("internal_free", "place", "likewise"),
+        _private("names_fresh", "places", "likewise, DNS names"),
+        _private("names_free", "place", "likewise"),
+    ),
 )
 
 HOME_NETWORK = _layout(
@@ -105,23 +115,25 @@ HOME_NETWORK = _layout(
 
 HOST = _layout(
     "host",
-    "A host. The first three words are its address.",
+    "A host. The first three words are its address. Places: see hosts/pools.py; 0: none.",
     _line(
         _word("version", "-", "4 or 6; 0: a free place, whose next word is the next free one"),
         _word("high", "-", "address, upper 64 bits; IPv4: 0"),
         _word("low", "-", "address, lower bits"),
-        _word("is_external", "-", "1: external"),
+        _word("initiator_place", "-", "its initiator part"),
+        _word("responder_place", "-", "its responder part"),
         _word("known_pane", "panes", "pane of the first packet"),
         _word("initiator_pane", "panes", "pane in which the initiator part was touched last"),
         _word("responder_pane", "panes", "likewise, responder part"),
-        _word("address_hash", "-", "fixed hash of the address"),
     ),
     _line(
+        _word("address_hash", "-", "fixed hash of the address"),
         _word("prefix_hash", "-", "fixed hash of the prefix"),
+        _word("is_external", "-", "1: external"),
         _word("last_start", "ns", "time of the newest start"),
         _word("has_start", "-", "1: there was one"),
-        _word("has_initiator", "-", "1: the initiator part has begun"),
-        _word("has_responder", "-", "1: the responder part has begun"),
+        _word("internal_place", "-", "its starts to internal peers"),
+        _word("names_place", "-", "its DNS names"),
     ),
 )
 

@@ -104,6 +104,8 @@ DAMAGES = {
     "an entry of rows is missing": (lambda words: _entry(words, rows.INITIATOR_INDEX_AT), None),
     "rows that were given up are not told": (lambda words: rows.INITIATOR_GONE, -(1 << 62)),
     "the zeros are written": (lambda words: words[HOSTS.index("initiators_at")] + 7, 1),
+    "a part belongs to two": (lambda words: _host(words, "responder_place"), 1),
+    "places of a pool are lost": (lambda words: HOSTS.index("names_fresh"), 1),
     "rows change": (lambda words: pane.ROWS_VERSION, 1),
 }
 
