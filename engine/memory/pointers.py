@@ -54,6 +54,24 @@ def _float_bits_twin(bits):
     return np.array([int(bits) & 0xFFFFFFFF], np.uint32).view(np.float32)[0]
 
 
+def _copy_bytes_twin(target, at, source, begin, count):
+    """Copy `count` bytes of a uint8 pointer to another; the two do not overlap."""
+    target[at : at + count] = source[begin : begin + count]
+
+
+@twinned(_copy_bytes_twin)
+def copy_bytes(typingctx, target, at, source, begin, count):
+    """Define the copy."""
+
+    def codegen(context, builder, signature, args):
+        places = [builder.gep(args[0], [args[1]]), builder.gep(args[2], [args[3]])]
+        places = [builder.bitcast(place, I8.as_pointer()) for place in places]
+        cgutils.raw_memcpy(builder, *places, args[4], 1)
+        return context.get_dummy_value()
+
+    return types.void(target, types.int64, source, types.int64, types.int64), codegen
+
+
 @twinned(_pointer_twin)
 def pointer(typingctx, array):
     """Define the cast."""

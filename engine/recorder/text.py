@@ -7,6 +7,8 @@ renderer (template.py) keeps the longest line free.
 import numpy as np
 from numba import njit
 
+from engine.memory.pointers import copy_bytes
+
 INT_BYTES_MAX = 20
 ADDRESS_BYTES_MAX = 39
 TIME_BYTES_MAX = 32
@@ -216,6 +218,5 @@ def put_uid(out, at, flow_hash):
 @njit("i8(CPointer(u1), i8, CPointer(u1), i8, i8)", cache=True, nogil=True)
 def put_bytes(out, at, blob, begin, end):
     """Write blob[begin:end]."""
-    for k in range(begin, end):
-        out[at + k - begin] = blob[k]
+    copy_bytes(out, at, blob, begin, end - begin)
     return at + end - begin
