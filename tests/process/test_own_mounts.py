@@ -102,7 +102,7 @@ def test_more_memory_than_the_machine_has_is_refused(capture):
         pytest.skip("this machine has so much memory")
     complaint = run_engine("run", "-r", capture, "-n", "64", *words[:-1]).complaint(1)
     assert complaint.startswith("the run needs ")
-    assert "lower flow.max_flows or the ring capacities (engine config check)" in complaint
+    assert "lower flow.max_flows, host.max_hosts or the ring capacities" in complaint
 
 
 def test_full_disk_ends_the_run_with_the_counts_of_what_was_written(mounts, capture):
