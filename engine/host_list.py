@@ -8,7 +8,7 @@ import numpy as np
 
 from engine.errors import ConfigError
 from engine.features.catalogue import FEATURES, NAMES, index
-from engine.hosts.listing import FIRST_INITIATOR, FIRST_RESPONDER
+from engine.hosts.fill import FIRST_INITIATOR, FIRST_RESPONDER
 from engine.hosts.snapshot import live_rows
 from engine.layouts.hosts import INITIATOR_FEATURES, RESPONDER_FEATURES
 from engine.recorder.escape import shown_text, whole_text

@@ -11,9 +11,16 @@ from engine.config import PANE_NS
 from engine.events import counter_index
 from engine.hosts import index
 from engine.hosts.addresses import NO_HOST, kind_of
+from engine.hosts.fill import (
+    FIRST_INITIATOR,
+    FIRST_RESPONDER,
+    VALID_AT,
+    VECTOR,
+    fill_initiator,
+    fill_responder,
+)
 from engine.hosts.pairs import PAIR_BITS, find_pair, pair_at, pair_index, regularity
 from engine.hosts.rows import (
-    FEATURES,
     INITIATOR_GONE,
     INITIATOR_INDEX_AT,
     INITIATOR_ROWS_AT,
@@ -21,7 +28,6 @@ from engine.hosts.rows import (
     RESPONDER_INDEX_AT,
     RESPONDER_ROWS_AT,
     ROW_BITS,
-    VALID,
     find_initiator_row,
     find_responder_row,
 )
@@ -40,12 +46,7 @@ _KEY, _TIME, _LAST = ROW.index("key"), ROW.index("time_ns"), ROW.index("last_ns"
 _VERSION_SHIFT = ROW.shift("key", "version6")
 _PROTOCOL_SHIFT, _PROTOCOL_MASK = ROW.shift("key", "protocol"), ROW.mask("key", "protocol")
 _PORT_SHIFT, _PORT_MASK = ROW.shift("key", "responder_port"), ROW.mask("key", "responder_port")
-_VALID_AT = ROW.index("valid")
-_VECTOR = 2 * ROW.index("vector_0")
-_FIRST_RESPONDER, _FIRST_INITIATOR = 82, 93
 _PAIR_FEATURE = 99
-_SHIFT_RESPONDER, _SHIFT_INITIATOR = _FIRST_RESPONDER - 64, _FIRST_INITIATOR - 64
-_UPPER = 64 - _SHIFT_INITIATOR  # Bits of initiators' validity that the second word takes.
 
 # Kept of a row meanwhile: the pair's key, whose first words also are the initiator's; its rest.
 _FROM, _TO, _PORT, _PANE, _HASH, _TO_HASH, _PAIR_HASH, _FOUND, _TO_FOUND = (
@@ -107,17 +108,8 @@ def _find(space, kept, key):
 
 
 @njit(**HOT)
-def _copy(floats, at, target, feature, count):
-    """Copy `count` features of a host's row into a vector."""
-    source = shifted(floats, 2 * (at + FEATURES))
-    goal = shifted(target, _VECTOR + feature)
-    for number in range(count):
-        goal[number] = source[number]
-
-
-@njit(**HOT)
 def _zero(target, feature, count):
-    goal = shifted(target, _VECTOR + feature)
+    goal = shifted(target, VECTOR + feature)
     for number in range(count):
         goal[number] = np.float32(0.0)
 
@@ -140,32 +132,23 @@ def _count_found(space, kept, side):
 @njit(**HOT)
 def _fill(space, kept, row, values):
     """Write a record's host features and their validity bits."""
-    words, floats = space.words, space.floats
-    initiator = responder = 0
+    words = space.words
     if kept[_FOUND]:
-        at = words[INITIATOR_ROWS_AT] + kept[_FOUND] * _HOST_ROW_WORDS
-        _copy(floats, at, values, _FIRST_INITIATOR, INITIATOR_FEATURES)
-        initiator = words[at + VALID]
+        fill_initiator(space, kept[_FOUND], row, values)
     else:
-        _zero(values, _FIRST_INITIATOR, INITIATOR_FEATURES)
+        _zero(values, FIRST_INITIATOR, INITIATOR_FEATURES)
     if kept[_TO_FOUND]:
-        at = words[RESPONDER_ROWS_AT] + kept[_TO_FOUND] * _RESPONDER_ROW_WORDS
-        _copy(floats, at, values, _FIRST_RESPONDER, RESPONDER_FEATURES)
-        responder = words[at + VALID]
+        fill_responder(space, kept[_TO_FOUND], row, values)
     else:
-        _zero(values, _FIRST_RESPONDER, RESPONDER_FEATURES)
+        _zero(values, FIRST_RESPONDER, RESPONDER_FEATURES)
     _count_found(space, kept, (_FROM, kept[_FOUND], INITIATOR_GONE))
     _count_found(space, kept, (_TO, kept[_TO_FOUND], RESPONDER_GONE))
     pair = find_pair(words, kept[_PAIR_HASH], kept)
     if pair:
         value, is_valid = regularity(pair_at(words, pair), row[_TIME] // PANE_NS - 1)
         if is_valid:
-            values[_VECTOR + _PAIR_FEATURE] = np.float32(value)
-            initiator |= 1 << (_PAIR_FEATURE - _FIRST_INITIATOR)
-    row[_VALID_AT + 1] |= responder << _SHIFT_RESPONDER
-    lower = initiator & ((1 << _UPPER) - 1)
-    row[_VALID_AT + 1] |= lower << _SHIFT_INITIATOR
-    row[_VALID_AT + 2] |= initiator >> _UPPER
+            values[VECTOR + _PAIR_FEATURE] = np.float32(value)
+            row[VALID_AT + 1] |= 1 << (_PAIR_FEATURE - 64)
 
 
 @njit(**KERNEL)

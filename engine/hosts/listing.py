@@ -20,6 +20,7 @@ import numpy as np
 from numba import njit, typeof, types
 
 from engine.config import PANE_NS
+from engine.hosts.fill import fill_initiator, fill_responder
 from engine.hosts.known import (
     HOST_FRESH,
     INITIATOR_PANE,
@@ -30,22 +31,14 @@ from engine.hosts.known import (
 )
 from engine.hosts.pane import end_open_pane, forget_everything
 from engine.hosts.rows import (
-    FEATURES,
-    INITIATOR_ROWS_AT,
-    RESPONDER_ROWS_AT,
-    VALID,
     find_initiator_row,
     find_responder_row,
     hash_row,
 )
 from engine.hosts.space import HOLDS, IS_HELD, host_at, space_arrays, space_of_arrays
 from engine.layouts.hosts import (
-    HOST_ROW,
     HOSTS,
-    INITIATOR_FEATURES,
     NEVER,
-    RESPONDER_FEATURES,
-    RESPONDER_ROW,
 )
 from engine.layouts.records import ROW
 from engine.memory.options import KERNEL
@@ -53,27 +46,16 @@ from engine.memory.pointers import pointer, shifted
 
 EXTERNAL_BIT, INITIATOR_ROW_BIT, RESPONDER_ROW_BIT = 1, 2, 4
 HOST_SHIFT = ROW.shift("verdict", "host")
-FIRST_RESPONDER, FIRST_INITIATOR = 82, 93  # Features.
 _SOURCE = HOSTS.index("source")
 _SOURCE_SHIFT = 48
-_HOST_ROW_WORDS, _RESPONDER_ROW_WORDS, _ROW_WORDS = HOST_ROW.words, RESPONDER_ROW.words, ROW.words
+_ROW_WORDS = ROW.words
 _KEY, _ADDRESS, _VERDICT = (ROW.index(name) for name in ("key", "initiator_high", "verdict"))
 _VERSION_SHIFT = ROW.shift("key", "version6")
 _REFERENCE, _FLAGS = ROW.index("first_reference"), ROW.index("sequence")
 _KNOWN, _LAST = ROW.index("first_ns"), ROW.index("last_ns")
 _INITIATOR_END, _RESPONDER_END = ROW.index("start_ns"), ROW.index("end_ns")
-_VALID_AT, _VECTOR = ROW.index("valid"), 2 * ROW.index("vector_0")
-_WORD_BITS = 64
 _SPACE = typeof(space_arrays(np.zeros(8, np.int64), np.zeros(8, np.int64)))
 _ROWS = types.Tuple((types.int64[:, ::1], types.float32[:, ::1]))
-
-
-@njit(**KERNEL)
-def _copy(space, at, target, span):
-    """Copy features of a host's row; `target`: the row as float32; `span`: first feature, count."""
-    first, count = span
-    for number in range(count):
-        target[_VECTOR + first + number] = space.floats[2 * (at + FEATURES) + number]
 
 
 @njit(**KERNEL)
@@ -83,11 +65,7 @@ def _add_initiator(space, host, row, target):
     key[0], key[1], key[2], key[3] = host[0], host[1], host[2], pane
     place = find_initiator_row(words, hash_row(words, key), key)
     if place:
-        at = words[INITIATOR_ROWS_AT] + place * _HOST_ROW_WORDS
-        _copy(space, at, target, (FIRST_INITIATOR, INITIATOR_FEATURES))
-        valid, shift = words[at + VALID], FIRST_INITIATOR - _WORD_BITS
-        row[_VALID_AT + 1] |= valid << shift
-        row[_VALID_AT + 2] |= valid >> (_WORD_BITS - shift) & ((1 << shift) - 1)
+        fill_initiator(space, place, row, target)
         row[_INITIATOR_END] = (pane + 1) * PANE_NS
         row[_FLAGS] |= INITIATOR_ROW_BIT
 
@@ -99,9 +77,7 @@ def _add_responder(space, host, row, target):
     key[0], key[1], key[2], key[3] = host[0], host[1], host[2], pane
     place = find_responder_row(words, hash_row(words, key), key)
     if place:
-        at = words[RESPONDER_ROWS_AT] + place * _RESPONDER_ROW_WORDS
-        _copy(space, at, target, (FIRST_RESPONDER, RESPONDER_FEATURES))
-        row[_VALID_AT + 1] |= words[at + VALID] << (FIRST_RESPONDER - _WORD_BITS)
+        fill_responder(space, place, row, target)
         row[_RESPONDER_END] = (pane + 1) * PANE_NS
         row[_FLAGS] |= RESPONDER_ROW_BIT
 

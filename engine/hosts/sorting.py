@@ -23,7 +23,8 @@ def _exchange(entries, stride, left, right):
 
 
 @njit(**KERNEL)
-def _start_before(starts, left, right):
+def is_start_before(starts, left, right):
+    """Return whether start number `left` has the earlier position."""
     first, second = shifted(starts, left * _START_WORDS), shifted(starts, right * _START_WORDS)
     if first[0] != second[0]:
         return first[0] < second[0]
@@ -37,9 +38,9 @@ def _sink_start(starts, root, count):
         child = 2 * root + 1
         if child >= count:
             return
-        if child + 1 < count and _start_before(starts, child, child + 1):
+        if child + 1 < count and is_start_before(starts, child, child + 1):
             child += 1
-        if not _start_before(starts, root, child):
+        if not is_start_before(starts, root, child):
             return
         _exchange(starts, _START_WORDS, root, child)
         root = child
@@ -49,7 +50,7 @@ def _sink_start(starts, root, count):
 def sort_starts(starts, count):
     """Sort `count` starts by position, in place."""
     at = 1
-    while at < count and _start_before(starts, at - 1, at):
+    while at < count and is_start_before(starts, at - 1, at):
         at += 1
     if at >= count:
         return

@@ -36,7 +36,7 @@ from engine.hosts.sketches import (
     set_bit,
     top_bits,
 )
-from engine.hosts.sorting import sort_starts
+from engine.hosts.sorting import is_start_before, sort_starts
 from engine.hosts.space import (
     REMAINDER_STARTS_MAX,
     STARTS_300_AT,
@@ -169,16 +169,16 @@ def _count_burst(cell, pane):
 
 
 @njit(**HOT)
-def _add_short(words, part, op, hashes, flags):
-    """Count a start in the cell of 15 s. `hashes`: peer, port, pair.
+def _add_short(words, place, op, hashes, flags):
+    """Count a start in the cell of 15 s. `place`: of the part; `hashes`: peer, port, pair.
 
     `flags`: kind of the peer, whether it and its pair are new.
     """
     peer_hash, port_hash, pair_hash = hashes
     peer_kind, is_new_peer, is_new_pair = flags
     pane, marks = op[PANE], marks_of(op)
-    place = host_at(words, op[INITIATOR])[INITIATOR_PLACE]
     group = spread(words, STARTS_30_AT, _STARTS_30_WORDS, place)
+    part = initiator_at(words, place)
     cell = open_cell(part, CELL_STARTS_30, group, _STARTS_30_WORDS, pane // PANES_30)
     cell[COUNT_30] += 1
     is_tcp, is_answered = protocol_of(op) == _TCP, marks & ANSWERED != 0
@@ -205,10 +205,9 @@ def _add_short(words, part, op, hashes, flags):
 
 
 @njit(**HOT)
-def _add_long(words, part, op, peer_hash, port_hash):
-    """Count a start in the cells of 30 and 150 s."""
-    pane = op[PANE]
-    place = host_at(words, op[INITIATOR])[INITIATOR_PLACE]
+def _add_long(words, place, pane, peer_hash, port_hash):
+    """Count a start in the cells of 30 and 150 s; `place`: of the part."""
+    part = initiator_at(words, place)
     group = spread(words, STARTS_60_AT, _STARTS_60_WORDS, place)
     cell = open_cell(part, CELL_STARTS_60, group, _STARTS_60_WORDS, pane // PANES_60)
     cell[COUNT_60] += 1
@@ -281,8 +280,8 @@ def add_start(space, op, peer_kind, peer_hash):
     is_new_peer = _is_new(words, place, part, peer_hash)
     is_internal = peer_kind == INTERNAL
     is_new_pair = is_internal and _is_new(words, place, part, hashes[2])
-    _add_short(words, part, op, hashes, (peer_kind, is_new_peer, is_new_pair))
-    _add_long(words, part, op, peer_hash, hashes[1])
+    _add_short(words, place, op, hashes, (peer_kind, is_new_peer, is_new_pair))
+    _add_long(words, place, op[PANE], peer_hash, hashes[1])
     flags = _NEW_BIT if is_new_peer or is_new_pair else 0
     if is_internal:
         flags |= _INTERNAL_BIT
@@ -341,13 +340,6 @@ def _ask_pair(words, start):
     ask_pair(words, host, start)
 
 
-@njit(**HOT)
-def _comes_before(left, right):
-    if left[0] != right[0]:
-        return left[0] < right[0]
-    return left[1] < right[1]
-
-
 @njit(**KERNEL)
 def apply_starts(space, pane):
     """Apply the pane's starts in order of position, then let their keys enter the filters."""
@@ -361,7 +353,7 @@ def apply_starts(space, pane):
             _ask_pair(words, start_at(words, right + _AHEAD))
         take_left = right == count
         if left < early and right < count:
-            take_left = _comes_before(start_at(words, left), start_at(words, right))
+            take_left = is_start_before(start_at(words, 0), left, right)
         _apply(space, start_at(words, left if take_left else right), pane)
         if take_left:
             left += 1

@@ -13,7 +13,6 @@ from engine.memory.pointers import shifted
 
 # Panes in a cell of a window of 30, 60 and 300 s.
 PANES_30, PANES_60, PANES_300 = 3, 6, 30
-CELLS = (2 * 5, 30, 60, 300)  # Windows, s, for the documents.
 
 
 @njit(**KERNEL)

@@ -74,9 +74,24 @@ def square_add(typingctx, low, high, value):
     return kind(types.int64, types.int64, types.int64), codegen
 
 
+def _round_wide(builder, top, low):
+    """Emit float64 of top:low (128 bits), rounded once: the top 64 bits with a sticky last one."""
+    number = _wide(builder, low, top)
+    zeros = builder.ctlz(top, ir.IntType(1)(0))
+    drop = builder.sub(I64(64), zeros)
+    wide_drop = builder.zext(drop, I128)
+    kept = builder.trunc(builder.lshr(number, wide_drop), I64)
+    lost_mask = builder.sub(builder.shl(I128(1), wide_drop), I128(1))
+    lost = builder.icmp_unsigned("!=", builder.and_(number, lost_mask), I128(0))
+    sticky = builder.or_(kept, builder.zext(lost, I64))
+    # Two to the power `drop`, exact: its exponent bits.
+    power = builder.bitcast(builder.shl(builder.add(drop, I64(1023)), I64(52)), F64)
+    return builder.fmul(builder.uitofp(sticky, F64), power)
+
+
 @twinned(_variance_numerator_twin)
 def variance_numerator(typingctx, count, low, high, total):
-    """Define it: the top 64 significant bits with a sticky last bit convert with one rounding."""
+    """Define it: subtracted exactly, rounded once."""
 
     def codegen(context, builder, signature, args):
         count, low, high, total = args
@@ -84,16 +99,7 @@ def variance_numerator(typingctx, count, low, high, total):
         wide_total = builder.zext(total, I128)
         number = builder.sub(squares, builder.mul(wide_total, wide_total))
         top = builder.trunc(builder.lshr(number, I128(64)), I64)
-        zeros = builder.ctlz(top, ir.IntType(1)(0))  # 64 when the top half is 0.
-        drop = builder.sub(I64(64), zeros)
-        wide_drop = builder.zext(drop, I128)
-        kept = builder.trunc(builder.lshr(number, wide_drop), I64)
-        lost_mask = builder.sub(builder.shl(I128(1), wide_drop), I128(1))
-        lost = builder.icmp_unsigned("!=", builder.and_(number, lost_mask), I128(0))
-        sticky = builder.or_(kept, builder.zext(lost, I64))
-        # Two to the power `drop`, exact: its exponent bits.
-        power = builder.bitcast(builder.shl(builder.add(drop, I64(1023)), I64(52)), F64)
-        return builder.fmul(builder.uitofp(sticky, F64), power)
+        return _round_wide(builder, top, builder.trunc(number, I64))
 
     return types.float64(types.int64, types.int64, types.int64, types.int64), codegen
 
@@ -165,20 +171,6 @@ def wide_add(typingctx, low, high, more_low, more_high):
 
     kind = types.UniTuple(types.int64, 2)
     return kind(types.int64, types.int64, types.int64, types.int64), codegen
-
-
-def _round_wide(builder, top, low):
-    """Emit float64 of top:low (128 bits), rounded once: the top 64 bits with a sticky last one."""
-    number = _wide(builder, low, top)
-    zeros = builder.ctlz(top, ir.IntType(1)(0))
-    drop = builder.sub(I64(64), zeros)
-    wide_drop = builder.zext(drop, I128)
-    kept = builder.trunc(builder.lshr(number, wide_drop), I64)
-    lost_mask = builder.sub(builder.shl(I128(1), wide_drop), I128(1))
-    lost = builder.icmp_unsigned("!=", builder.and_(number, lost_mask), I128(0))
-    sticky = builder.or_(kept, builder.zext(lost, I64))
-    power = builder.bitcast(builder.shl(builder.add(drop, I64(1023)), I64(52)), F64)
-    return builder.fmul(builder.uitofp(sticky, F64), power)
 
 
 @twinned(_wide_variance_numerator_twin)

@@ -5,6 +5,8 @@ Panes are numbered: pane p is from 5 p to 5 p + 5 seconds.
 
 from struct import unpack
 
+import pytest
+
 from engine.config import PANE_NS, Config, with_settings
 from engine.reference.events import (
     EARLY,
@@ -29,6 +31,13 @@ ANNA, BERT, CARL = b"\x0a\0\0\1", b"\x0a\0\0\2", b"\x0a\0\0\3"  # Internal.
 FAR = b"\x08\x08\x08\x08"  # External.
 GROUP = b"\xe0\0\0\xfb"  # Multicast: no host.
 SYN = ("started", "syn")
+EVER = ("started",)
+ANSWERED, REFUSED = (*SYN, "answered"), (*SYN, "answered", "refused")
+OTHERS = [bytes((10, 0, 1, number)) for number in range(40)]
+INSIDE = OTHERS[:32]
+OUTSIDE = [bytes((9, 0, 0, number)) for number in range(32)]
+SIX_FAR, SIX_HOME = bytes.fromhex("2001" + "00" * 14), bytes.fromhex("fd00" + "00" * 13 + "01")
+_INITIATOR_ALWAYS, _RESPONDER_ALWAYS = 103, 91  # Valid in every row.
 
 
 def hosts_of(**limits: object) -> Hosts:
@@ -152,3 +161,13 @@ def features(record: Record) -> dict[int, float | None]:
         found[number] = value if record.host_valid >> number & 1 else None
         assert found[number] is not None or value == 0.0, "what is not valid is 0"
     return found
+
+
+def has_rows(row: dict) -> tuple[bool, bool]:
+    """Return whether there was a row of the initiator, of the responder."""
+    return row[_INITIATOR_ALWAYS] is not None, row[_RESPONDER_ALWAYS] is not None
+
+
+def near(value: float):
+    """Return what a float32 of this value equals."""
+    return pytest.approx(value, rel=2e-7, abs=1e-12)

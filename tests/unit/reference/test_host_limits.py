@@ -15,29 +15,19 @@ from tests.unit.reference.host_scenes import (
     CARL,
     FAR,
     GROUP,
+    INSIDE,
+    OUTSIDE,
+    SIX_HOME,
     SYN,
     UDP,
     Scene,
     features,
     flow,
+    has_rows,
     key,
 )
 
 S = SECOND_NS
-INITIATOR_ALWAYS, RESPONDER_ALWAYS = 103, 91  # Valid in every row.
-SIX_FAR, SIX_HOME = bytes.fromhex("2001" + "00" * 14), bytes.fromhex("fd00" + "00" * 13 + "01")
-OUTSIDE = [bytes((9, 0, 0, number)) for number in range(32)]
-INSIDE = [bytes((10, 0, 1, number)) for number in range(32)]
-
-
-@pytest.fixture
-def scene() -> Scene:
-    return Scene()
-
-
-def has_rows(row: dict) -> tuple[bool, bool]:
-    """Return whether there was a row of the initiator, of the responder."""
-    return row[INITIATOR_ALWAYS] is not None, row[RESPONDER_ALWAYS] is not None
 
 
 # Limits.

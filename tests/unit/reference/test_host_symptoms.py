@@ -11,31 +11,23 @@ import pytest
 from engine.config import SECOND_NS
 from tests.unit.reference.host_scenes import (
     ANNA,
+    ANSWERED,
     BERT,
     CARL,
+    EVER,
     FAR,
     GROUP,
+    OTHERS,
+    REFUSED,
     SYN,
     UDP,
     Scene,
     flow,
     key,
+    near,
 )
 
 S = SECOND_NS
-EVER = ("started",)
-ANSWERED, REFUSED = (*SYN, "answered"), (*SYN, "answered", "refused")
-OTHERS = [bytes((10, 0, 1, number)) for number in range(40)]
-
-
-def near(value: float):
-    """Return what a float32 of this value equals."""
-    return pytest.approx(value, rel=2e-7, abs=1e-12)
-
-
-@pytest.fixture
-def scene() -> Scene:
-    return Scene()
 
 
 # Internal peers.

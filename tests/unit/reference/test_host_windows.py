@@ -19,20 +19,11 @@ from tests.unit.reference.host_scenes import (
     features,
     flow,
     key,
+    near,
 )
 
 S = SECOND_NS
 DAY_PANES = 24 * 3600 // 5
-
-
-def near(value: float):
-    """Return what a float32 of this value equals."""
-    return pytest.approx(value, rel=2e-7, abs=1e-12)
-
-
-@pytest.fixture
-def scene() -> Scene:
-    return Scene()
 
 
 # Feature, first pane given to, last pane at which it counts: one before each window's next cell.
