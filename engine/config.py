@@ -225,6 +225,7 @@ class ModelSection:
 @dataclass(frozen=True, slots=True)
 class RecorderSection:
     community_id_seed: int = _count(0, "seeds", "seed of Community IDs in outputs", 0, 65_535)
+    source_digests: bool = _key(True, "switch", "", "whether run.json has captures' sha256")
 
 
 TCP, UDP, ICMP, ICMP6 = 6, 17, 1, 58

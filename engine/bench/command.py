@@ -84,9 +84,8 @@ def _speed(
 ) -> tuple[list[Measured], dict[str, str]]:
     """Return what each workload came to, and what was left out, with the reason."""
     names = chosen(options.only, programs.NAMES)
-    wanted = [programs.engine_program(programs.FEATURES, options.workers_wanted)]
-    if programs.SCORED in names:
-        wanted.append(programs.engine_program(programs.SCORED, options.workers_wanted))
+    ours = [name for name in programs.ENGINE_NAMES if name in (programs.FEATURES, *names)]
+    wanted = [programs.engine_program(name, options.workers_wanted) for name in ours]
     peers = tuple(name for name in programs.PEER_NAMES if name in names)
     found, left_out = programs.find_peers(peers, len(cores))
     measured = []

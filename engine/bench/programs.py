@@ -1,4 +1,4 @@
-"""The programs that are measured: the engine in two modes, and what is installed of its peers.
+"""The programs that are measured: the engine in three modes, and what is installed of its peers.
 
 A command has places: {capture} is the file, {folder} an empty folder for what is written. Peers run
 with their own defaults; where a default makes them do less (softflowd keeps 8,192 flows) they have
@@ -16,9 +16,9 @@ from pathlib import Path
 
 from engine.bench.measure import Watched
 
-FEATURES, SCORED = "features", "scored"
+FEATURES, SCORED, WRITTEN = "features", "scored", "written"
 TCPDUMP, SOFTFLOWD, ARGUS, NFSTREAM = "tcpdump", "softflowd", "argus", "nfstream"
-ENGINE_NAMES = (FEATURES, SCORED)
+ENGINE_NAMES = (FEATURES, SCORED, WRITTEN)
 PEER_NAMES = (TCPDUMP, SOFTFLOWD, ARGUS, NFSTREAM)
 NAMES = (*ENGINE_NAMES, *PEER_NAMES)
 
@@ -35,6 +35,8 @@ _NFSTREAM_LINES = (
     "flows = NFStreamer(source=sys.argv[1], **options)",
     "print(sum(flow.bidirectional_packets for flow in flows))",
 )
+_WRITES = ("-w", "{folder}", "--overwrite")
+_NOT_HASHED = ("--set", "recorder.source_digests=false")
 _COMMANDS = {
     TCPDUMP: ("tcpdump", "-n", "--count", "-r", "{capture}"),
     SOFTFLOWD: ("softflowd", "-d", "-r", "{capture}"),
@@ -43,6 +45,7 @@ _COMMANDS = {
 _TITLES = {
     FEATURES: "engine, flow features only",
     SCORED: "engine, scored, alerts written",
+    WRITTEN: "the same, capture hashed (-w)",
     TCPDUMP: "tcpdump (libpcap loop)",
     SOFTFLOWD: "softflowd (NetFlow counters)",
     ARGUS: "argus (flow records)",
@@ -95,8 +98,8 @@ def engine_command(arguments: list[str]) -> tuple[str, ...]:
 
 
 def engine_program(name: str, workers: int, further: tuple[str, ...] = ()) -> Program:
-    """Return the engine in mode FEATURES or SCORED, with `further` arguments."""
-    mode = {FEATURES: ["--no-score"], SCORED: ["-w", "{folder}", "--overwrite"]}[name]
+    """Return the engine in mode FEATURES, SCORED or WRITTEN, with `further` arguments."""
+    mode = {FEATURES: ["--no-score"], SCORED: [*_WRITES, *_NOT_HASHED], WRITTEN: [*_WRITES]}[name]
     arguments = ["run", "-r", "{capture}", "--json", "-n", str(workers), *mode, *further]
     shown = " ".join(["engine", *arguments])
     return Program(name, _TITLES[name], engine_command(arguments), shown)

@@ -102,7 +102,7 @@ def _stage_line(row: dict) -> str:
     spreads = row["ns_per_packet"]
     stages = ", ".join(f"{name} {one['median']:.1f}" for name, one in spreads.items())
     start = row["start_cpu_seconds"]["median"]
-    alerts = f"; {row['alerts']:,} alerts" if row["name"] == "scored" else ""
+    alerts = f"; {row['alerts']:,} alerts" if row["name"] != "features" else ""
     return f"  {row['name']}: ns of CPU per packet: {stages}; start-up {start:.2f} s of CPU{alerts}"
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from engine.bench.measure import as_row, spread
 from engine.bench.options import BenchOptions, chosen
-from engine.bench.programs import ENGINE_NAMES, FEATURES
+from engine.bench.programs import FEATURES, SCORED
 from engine.bench.workloads import Workload, chosen_workloads, warm
 from engine.classifier import model
 from engine.classifier.main import Classifier
@@ -46,7 +46,7 @@ def stages_record(options: BenchOptions, cores: list[int], say: Callable[[str], 
 def _workload_row(workload: Workload, options: BenchOptions, say: Callable[[str], None]) -> dict:
     warm(workload)
     config = load(None, (f"engine.workers={options.workers_wanted}",))
-    modes = chosen(options.only, ENGINE_NAMES)
+    modes = chosen(options.only, (FEATURES, SCORED))
     readings: dict[str, list[dict[str, float]]] = {mode: [] for mode in modes}
     packets = 0
     for number in range(options.runs):

@@ -37,6 +37,19 @@ def show(name: str, as_json: bool) -> None:
     write(show_feature(name, as_json))
 
 
+@features.command()
+@click.argument("folder")
+@json_option
+def summary(folder: str, as_json: bool) -> None:
+    """Show how often each feature of a run is valid, and its least, middle and largest value.
+
+    FOLDER: what a run with --flows csv, jsonl or parquet has written.
+    """
+    from engine.feature_table import feature_table, report
+
+    write(report(feature_table(folder), as_json))
+
+
 run_option = click.option("--run", metavar="NAME", help="Which engine, when several are running.")
 
 

@@ -140,7 +140,8 @@ def source_files(paths: tuple[str, ...], hashed: bool = True) -> list[Source]:
     """Return size and sha256 of each source that is a file, read once more; about 0.7 s a GB.
 
     At the end of a run, and only when files are written: whoever checks or repeats the run later
-    must be able to tell that a capture is the same. A stream has neither.
+    must be able to tell that a capture is the same. A stream has neither; no sha256 has what was
+    interrupted twice, or has recorder.source_digests off.
     """
     return [_source_file(path, hashed) for path in paths]
 

@@ -118,6 +118,8 @@ def _write_record(plan: RunPlan, outcome: Outcome) -> None:
     if plan.folder is None:
         return
     begin_s, begin_cpu_s = time.monotonic(), cpu_s()
+    # Who interrupts twice does not wait for that.
+    is_hashed = plan.config.recorder.source_digests and outcome.exit_code != INTERRUPTED
     card = {}
     if plan.score:
         path = models.path_of(plan.config.model.path)
@@ -129,8 +131,7 @@ def _write_record(plan: RunPlan, outcome: Outcome) -> None:
         exit_code=outcome.exit_code,
         processes=outcome.processes,
         reports=outcome.reports,
-        # Who interrupts twice does not wait for that.
-        sources=source_files(plan.sources, hashed=outcome.exit_code != INTERRUPTED),
+        sources=source_files(plan.sources, is_hashed),
         model=card,
     )
     try:

@@ -67,6 +67,12 @@ def test_capture_and_folder_are_filled_in(tmp_path):
     assert "{capture}" in program.shown
 
 
+def test_only_the_mode_that_says_so_reads_the_capture_twice():
+    scored, written = (programs.engine_program(name, 1).command for name in ("scored", "written"))
+    assert "recorder.source_digests=false" in scored
+    assert [word for word in scored if word not in written] == ["--set", scored[-1]]
+
+
 def test_flow_features_alone_write_and_score_nothing():
     command = programs.engine_program(programs.FEATURES, 1).command
     assert "--no-score" in command
