@@ -15,6 +15,8 @@ from numba.np import arrayobj
 
 from engine.memory.intrinsic import F32, F64, I8, I32, I64, twinned
 
+COPY_BYTES = 32  # Of copy_block.
+
 
 def address_of(context, builder, kind, value, index):
     """Emit the address of element `index` of an array or pointer value (code generation only)."""
@@ -54,22 +56,40 @@ def _float_bits_twin(bits):
     return np.array([int(bits) & 0xFFFFFFFF], np.uint32).view(np.float32)[0]
 
 
-def _copy_bytes_twin(target, at, source, begin, count):
-    """Copy `count` bytes of a uint8 pointer to another; the two do not overlap."""
-    target[at : at + count] = source[begin : begin + count]
+def _copy_block_twin(target, at, source, begin):
+    """Copy COPY_BYTES bytes of a uint8 pointer to another, whatever lies there."""
+    target[at : at + COPY_BYTES] = source[begin : begin + COPY_BYTES]
 
 
-@twinned(_copy_bytes_twin)
-def copy_bytes(typingctx, target, at, source, begin, count):
-    """Define the copy."""
+def _store_word_twin(target, at, word):
+    """Store the 8 bytes of a word, the lowest first, at a byte offset of a uint8 pointer."""
+    octets = int(word).to_bytes(8, "little", signed=True)
+    target[at : at + 8] = np.frombuffer(octets, np.uint8)
+
+
+@twinned(_copy_block_twin)
+def copy_block(typingctx, target, at, source, begin):
+    """Define the copy: two moves, where a copy of any size is a call."""
 
     def codegen(context, builder, signature, args):
         places = [builder.gep(args[0], [args[1]]), builder.gep(args[2], [args[3]])]
         places = [builder.bitcast(place, I8.as_pointer()) for place in places]
-        cgutils.raw_memcpy(builder, *places, args[4], 1)
+        cgutils.raw_memcpy(builder, *places, I64(COPY_BYTES), 1)
         return context.get_dummy_value()
 
-    return types.void(target, types.int64, source, types.int64, types.int64), codegen
+    return types.void(target, types.int64, source, types.int64), codegen
+
+
+@twinned(_store_word_twin)
+def store_word(typingctx, target, at, word):
+    """Define the store."""
+
+    def codegen(context, builder, signature, args):
+        place = builder.gep(builder.bitcast(args[0], I8.as_pointer()), [args[1]])
+        builder.store(args[2], builder.bitcast(place, I64.as_pointer())).align = 1
+        return context.get_dummy_value()
+
+    return types.void(target, types.int64, types.int64), codegen
 
 
 @twinned(_pointer_twin)

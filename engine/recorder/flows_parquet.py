@@ -22,8 +22,8 @@ from engine.recorder.escape import cell_text
 from engine.recorder.fields import UNKNOWN, fields, people_text
 from engine.recorder.files import OutputFile
 from engine.recorder.held import Held
+from engine.recorder.identifiers import flow_ids
 from engine.recorder.ipfix import INFORMATION_ELEMENTS
-from engine.recorder.render import flow_ids
 from engine.recorder.template import Renderer
 from engine.rings.plan import RunPlan
 

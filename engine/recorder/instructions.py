@@ -69,7 +69,7 @@ class Program(NamedTuple):
     ops: np.ndarray
     blob: np.ndarray
     ends: np.ndarray
-    scratch: np.ndarray  # SCRATCH_WORDS, FLOW_WORDS for the Community ID; MEMO_WORDS for floats.
+    scratch: np.ndarray  # IDENTIFIER_WORDS; MEMO_WORDS for floats.
 
 
 class Machine(NamedTuple):
@@ -77,6 +77,5 @@ class Machine(NamedTuple):
 
     blob: object
     ends: object
-    scratch: object
-    flow: object
+    known: object  # The row's hash, and its lane of the group (identifiers.py).
     floats: object

@@ -4,7 +4,7 @@ import numpy as np
 
 from engine.layouts import RING, ROW
 from engine.recorder import found  # noqa: F401 - compiled, or loaded, by the import.
-from engine.recorder.render import flow_ids
+from engine.recorder.identifiers import flow_ids
 from engine.recorder.template import Renderer
 from engine.rings import spsc
 

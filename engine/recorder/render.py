@@ -10,8 +10,16 @@ from engine.features.catalogue import index
 from engine.layouts import FEATURES as FEATURE_COUNT
 from engine.layouts import HISTORY_WORDS, ROW, TOP_FEATURES
 from engine.memory.pointers import float32_bits, float_of_bits, pointer, prefetch, shifted
-from engine.packets.fixed_hash import hash_address, hash_port, hash_word
-from engine.recorder.community_id import FLOW_WORDS, SCRATCH_WORDS, put_community_id
+from engine.memory.sha1 import LANES
+from engine.recorder.community_id import put_community_id
+from engine.recorder.identifiers import (
+    IDENTIFIER_WORDS,
+    ROW_WORDS,
+    digest_of,
+    fill_identifiers,
+    flow_id,
+    wanted_identifiers,
+)
 from engine.recorder.instructions import (
     ADDRESS,
     AGE,
@@ -53,13 +61,7 @@ from engine.recorder.text import (
     put_uid,
 )
 
-FLOW_ID_BITS = 51  # Whole numbers that every JSON reader keeps; Suricata's have as many.
-ROW_WORDS = ROW.words
 _KEY = ROW.index("key")
-_INITIATOR = ROW.index("initiator_high")
-_RESPONDER = ROW.index("responder_high")
-_FIRST_NS = ROW.index("first_ns")
-_FIRST_REFERENCE = ROW.index("first_reference")
 _VALID = ROW.index("valid")
 _VECTOR = ROW.index("vector_0")
 _SCORES = ROW.index("score_threshold")
@@ -67,10 +69,7 @@ _VERDICT = ROW.index("verdict")
 _TOP_NAMES = ROW.index("top_features")
 _TOP_WEIGHTS = ROW.index("top_weights")
 _WEIGHT_MAX = 1e9  # Larger ones, which no model has, are written in full.
-_RESPONDER_PORT_SHIFT = ROW.shift("key", "responder_port")
-_VLAN_SHIFT, _VLAN_MASK = ROW.shift("key", "vlan"), ROW.mask("key", "vlan")
 _VERSION_SHIFT = ROW.shift("key", "version6")
-_MARK_SHIFT = ROW.shift("key", "mark")
 _PROTOCOL_SHIFT = ROW.shift("key", "protocol")
 _TOP_SHIFT, _TOP_MASK = ROW.shift("verdict", "top_count"), ROW.mask("verdict", "top_count")
 _FLAG_NAMES = ("fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr")  # From the lowest bit.
@@ -81,39 +80,6 @@ _LOW32 = (1 << 32) - 1
 _SECOND_NS = 10**9
 _LINE_WORDS = 8
 _ROWS_AHEAD = 2
-
-
-@njit(cache=True, nogil=True)
-def flow_hash(row):
-    """Return the fixed hash that identifies the row's flow part, all 64 bits."""
-    key = row[_KEY]
-    version6, protocol = (key >> _VERSION_SHIFT) & 1, (key >> _PROTOCOL_SHIFT) & 0xFF
-    h = hash_address(0, version6, row[_INITIATOR], row[_INITIATOR + 1])
-    h = hash_address(h, version6, row[_RESPONDER], row[_RESPONDER + 1])
-    h = hash_port(h, protocol, key & 0xFFFF)
-    h = hash_port(h, protocol, (key >> _RESPONDER_PORT_SHIFT) & 0xFFFF)
-    h = hash_word(h, (key >> _VLAN_SHIFT) & _VLAN_MASK)
-    return hash_word(hash_word(h, row[_FIRST_NS]), row[_FIRST_REFERENCE])
-
-
-@njit(cache=True, nogil=True)
-def flow_id(row):
-    """Return the upper bits of the flow's hash: its number in every output."""
-    return flow_hash(row) >> (64 - FLOW_ID_BITS) & ((1 << FLOW_ID_BITS) - 1)
-
-
-@njit(cache=True, nogil=True)
-def _fill_flow_ids(rows, numbers):
-    words = pointer(rows.ravel())
-    for k in range(len(rows)):
-        numbers[k] = flow_id(shifted(words, k * ROW_WORDS))
-
-
-def flow_ids(rows: np.ndarray) -> np.ndarray:
-    """Return the flow numbers of contiguous rows."""
-    numbers = np.zeros(len(rows), np.int64)
-    _fill_flow_ids(rows, numbers)
-    return numbers
 
 
 @njit(cache=True, nogil=True)
@@ -138,18 +104,6 @@ def _holds(op, row):
 @njit(cache=True, nogil=True)
 def _put_text(machine, out, at, number):
     return put_bytes(out, at, machine.blob, machine.ends[number], machine.ends[number + 1])
-
-
-@njit(cache=True, nogil=True)
-def _put_community(machine, row, out, at, seed):
-    key = row[_KEY]
-    flow = machine.flow
-    flow[0], flow[1], flow[2] = row[_INITIATOR], row[_INITIATOR + 1], key & 0xFFFF
-    flow[3], flow[4] = row[_RESPONDER], row[_RESPONDER + 1]
-    flow[5] = (key >> _RESPONDER_PORT_SHIFT) & 0xFFFF
-    flow[6], flow[7] = (key >> _VERSION_SHIFT) & 1, (key >> _PROTOCOL_SHIFT) & 0xFF
-    flow[8] = (key >> _MARK_SHIFT) & 1
-    return put_community_id(out, at, flow, machine.scratch, seed)
 
 
 @njit(cache=True, nogil=True)
@@ -275,11 +229,11 @@ def _put_derived(machine, op, row, out, at):
     if code >= SPAN:
         return _put_other(machine, op, row, out, at)
     if code == FLOW_ID:
-        return put_int(out, at, flow_id(row))
+        return put_int(out, at, flow_id(machine.known[0]))
     if code == UID:
-        return put_uid(out, at, flow_hash(row))
+        return put_uid(out, at, machine.known[0])
     if code == COMMUNITY_ID:
-        return _put_community(machine, row, out, at, op[1])
+        return put_community_id(out, at, digest_of(machine.known))
     if code == TCP_FLAGS:
         return _put_tcp_flags(row, out, at)
     if code == SEVERITY:
@@ -311,17 +265,28 @@ def _put_field(machine, op, row, out, at):
 
 
 @njit(cache=True, nogil=True)
+def _put_row(program, machine, row, out, at):
+    """Write the line of a row."""
+    ops, count = pointer(program.ops.ravel()), len(program.ops)
+    place = 0
+    while place < count:
+        op = shifted(ops, place * OP_WORDS)
+        place += 1
+        if op[0] != WHEN:
+            at = _put_field(machine, op, row, out, at)
+        elif not _holds(op, row):
+            place = op[SKIP]
+    return at
+
+
+@njit(cache=True, nogil=True)
 def render(program, rows, out, ends):
     """Write all rows; ends[k + 1] becomes the end of row k. Return the bytes written."""
-    scratch = pointer(program.scratch)
-    machine = Machine(
-        pointer(program.blob),
-        pointer(program.ends),
-        scratch,
-        shifted(scratch, SCRATCH_WORDS),
-        shifted(scratch, SCRATCH_WORDS + FLOW_WORDS),
-    )
-    ops, words, place_out = pointer(program.ops.ravel()), pointer(rows.ravel()), pointer(out)
+    group = pointer(program.scratch)
+    blob, texts = pointer(program.blob), pointer(program.ends)
+    floats = shifted(group, IDENTIFIER_WORDS)
+    words, place_out = pointer(rows.ravel()), pointer(out)
+    wanted = wanted_identifiers(pointer(program.ops.ravel()), len(program.ops))
     at = 0
     ends[0] = 0
     for k in range(len(rows)):
@@ -329,13 +294,9 @@ def render(program, rows, out, ends):
         if k + _ROWS_AHEAD < len(rows):  # Another core wrote it.
             for word in range(0, ROW_WORDS, _LINE_WORDS):
                 prefetch(words, (k + _ROWS_AHEAD) * ROW_WORDS + word)
-        place = 0
-        while place < len(program.ops):
-            op = shifted(ops, place * OP_WORDS)
-            place += 1
-            if op[0] != WHEN:
-                at = _put_field(machine, op, row, place_out, at)
-            elif not _holds(op, row):
-                place = op[SKIP]
+        if k % LANES == 0:
+            fill_identifiers(row, min(LANES, len(rows) - k), wanted, group)
+        machine = Machine(blob, texts, shifted(group, k % LANES), floats)
+        at = _put_row(program, machine, row, place_out, at)
         ends[k + 1] = at
     return at

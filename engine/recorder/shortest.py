@@ -15,20 +15,23 @@ Everything fits in int64: the powers of ten are kept as two halves of 32 bits.
 import numpy as np
 from numba import njit
 
-from engine.recorder.text import put_digits
+from engine.memory.pointers import load_u64, store_word
+from engine.recorder.text import SPILL_BYTES, put_digits, put_int
 
 FLOAT_BYTES_MAX = 24  # The longest text of a float32 here has 20.
 # A memo of texts: rows of a flood have the same weights and values. An entry is a tag, 0 or the
-# number's bits, its layout and the text's length; then the text, 8 bytes to a word.
-_MEMO_ENTRIES, _ENTRY_WORDS = 256, 4
+# number's bits, its layout and the text's length; then the text, 8 bytes to a word, and what lay
+# behind it when it was kept.
+_MEMO_ENTRIES, _ENTRY_WORDS = 1024, 4
 MEMO_WORDS = _MEMO_ENTRIES * _ENTRY_WORDS
 _POINT_SHIFT, _USED, _COUNT_SHIFT = 32, 1 << 33, 40
 _TAG_MASK = (1 << _COUNT_SHIFT) - 1
 _SPREAD = 0x61C88647  # An odd factor: the golden ratio, 32 bits.
-assert FLOAT_BYTES_MAX <= 8 * (_ENTRY_WORDS - 1)
+assert FLOAT_BYTES_MAX <= 8 * (_ENTRY_WORDS - 1) <= SPILL_BYTES
 _POWER_MIN, _POWER_MAX = -31, 45
 _LOW32 = (1 << 32) - 1
 _FIXED_POINT_MIN, _FIXED_POINT_MAX = -4, 16  # As Python writes floats.
+_ZERO_POINT = int.from_bytes(b"0.000000", "little")
 
 
 def _power_halves() -> np.ndarray:
@@ -88,22 +91,37 @@ def shortest(bits):
     return s + (v > middle or (v == middle and s & 1 == 1)), k
 
 
-@njit("i8(CPointer(u1), i8, i8, i8, i8)", cache=True, nogil=True)
-def _put_scientific(out, at, digits, count, exponent):
+@njit("i8(CPointer(u1), i8, i8)", cache=True, nogil=True)
+def _put_part(out, place, end):
+    """Put a point in front of out[place:end], 8 bytes at most; return the new end."""
+    behind = load_u64(out, place)
+    out[place] = 46
+    store_word(out, place + 1, behind)
+    return end + 1
+
+
+@njit("i8(CPointer(u1), i8, i8, i8)", cache=True, nogil=True)
+def _put_scientific(out, at, digits, exponent):
     """Write d.ddde+-XX; the digits' trailing zeros are left out."""
     while digits % 10 == 0:
         digits //= 10
-        count -= 1
-    scale = 1
-    for _ in range(count - 1):
-        scale *= 10
-    out[at] = 48 + digits // scale
-    at += 1
-    if count > 1:
-        out[at] = 46
-        at = put_digits(out, at + 1, digits % scale, count - 1)
-    out[at], out[at + 1] = 101, 45 if exponent < 0 else 43
-    return put_digits(out, at + 2, abs(exponent), 2)
+    end = put_int(out, at, digits)
+    if end > at + 1:
+        end = _put_part(out, at + 1, end)
+    out[end], out[end + 1] = 101, 45 if exponent < 0 else 43
+    return put_digits(out, end + 2, abs(exponent), 2)
+
+
+@njit("i8(CPointer(u1), i8, i8, i8)", cache=True, nogil=True)
+def _put_whole(out, end, exponent, point):
+    """Write `exponent` zeros behind digits that end there, and ".0" if `point`."""
+    for _ in range(exponent):
+        out[end] = 48
+        end += 1
+    if point:
+        out[end], out[end + 1] = 46, 48
+        end += 2
+    return end
 
 
 @njit("i8(CPointer(u1), i8, i8, i8)", cache=True, nogil=True)
@@ -117,32 +135,19 @@ def put_float(out, at, bits, point):
         out[at] = 45
         at += 1
     digits, exponent = (0, 0) if bits & 0x7FFFFFFF == 0 else shortest(bits & 0x7FFFFFFF)
-    count = 1
-    limit = 10
-    while digits >= limit:
-        count += 1
-        limit *= 10
     while exponent < 0 and digits % 10 == 0:  # Zeros behind the last digit that counts.
         digits //= 10
         exponent += 1
-        count -= 1
-    place = count + exponent  # Digits in front of the point.
+    end = put_int(out, at, digits)
+    place = end - at + exponent  # Digits in front of the point.
     if not _FIXED_POINT_MIN < place <= _FIXED_POINT_MAX:
-        return _put_scientific(out, at, digits, count, place - 1)
+        return _put_scientific(out, at, digits, place - 1)
     if exponent >= 0:
-        at = put_digits(out, at, digits, count)
-        at = put_digits(out, at, 0, exponent)
-        if point:
-            out[at], out[at + 1] = 46, 48
-            at += 2
-        return at
-    whole = max(place, 0)
-    scale = 1
-    for _ in range(min(count, -exponent)):
-        scale *= 10
-    at = put_digits(out, at, digits // scale, max(whole, 1))
-    out[at] = 46
-    return put_digits(out, at + 1, digits % scale, -exponent)
+        return _put_whole(out, end, exponent, point)
+    if place > 0:
+        return _put_part(out, at + place, end)
+    store_word(out, at, _ZERO_POINT)
+    return put_int(out, at + 2 - place, digits)
 
 
 @njit("i8(CPointer(u1), i8, i8, i8, CPointer(i8))", cache=True, nogil=True)
@@ -151,14 +156,11 @@ def put_known_float(out, at, bits, point, memo):
     tag = bits | point << _POINT_SHIFT | _USED
     entry = (bits * _SPREAD >> 24 & _MEMO_ENTRIES - 1) * _ENTRY_WORDS
     if memo[entry] & _TAG_MASK == tag:
-        count = memo[entry] >> _COUNT_SHIFT
-        for k in range(count):
-            out[at + k] = memo[entry + 1 + (k >> 3)] >> 8 * (k & 7) & 0xFF
-        return at + count
+        for word in range(_ENTRY_WORDS - 1):
+            store_word(out, at + 8 * word, memo[entry + 1 + word])
+        return at + (memo[entry] >> _COUNT_SHIFT)
     end = put_float(out, at, bits, point)
-    for word in range(1, _ENTRY_WORDS):
-        memo[entry + word] = 0
-    for k in range(end - at):
-        memo[entry + 1 + (k >> 3)] |= np.int64(out[at + k]) << 8 * (k & 7)
+    for word in range(_ENTRY_WORDS - 1):
+        memo[entry + 1 + word] = load_u64(out, at + 8 * word)
     memo[entry] = tag | (end - at) << _COUNT_SHIFT
     return end

@@ -15,10 +15,12 @@ from typing import NamedTuple
 import numpy as np
 
 from engine.layouts import ROW
-from engine.recorder.community_id import FLOW_WORDS, SCRATCH_WORDS
+from engine.memory.pointers import COPY_BYTES
+from engine.recorder.identifiers import IDENTIFIER_WORDS
 from engine.recorder.instructions import CODES, FIRST, LITERAL, OP_WORDS, SKIP, WHEN, Program
 from engine.recorder.render import render
 from engine.recorder.shortest import MEMO_WORDS
+from engine.recorder.text import SPILL_BYTES
 
 _PLACE = re.compile(r"<([?!]?)([a-z0-9_.]+)>")
 
@@ -49,13 +51,17 @@ class _Compiler:
         self.ops: list[list[int]] = []
         self.texts: list[bytes] = []
         self.open: list[int] = []
+        self.met = 0  # Where a condition goes on: nothing is joined with what stands before.
         self.line_bytes_max = 0
 
     def add(self, field: Field) -> None:
-        """Append an instruction."""
+        """Append an instruction; a text behind a text becomes part of it."""
+        self.line_bytes_max += field.bytes_max
+        if field.code == LITERAL and len(self.ops) > self.met and self.ops[-1][0] == LITERAL:
+            self.texts[-1] += field.texts[0]
+            return
         first = len(self.texts)
         self.texts += field.texts
-        self.line_bytes_max += field.bytes_max
         op = [field.code, *field.arguments]
         op += [0] * (OP_WORDS - len(op))
         op[FIRST] = first
@@ -70,15 +76,15 @@ class _Compiler:
 
     def end(self) -> None:
         """Close the innermost condition."""
-        self.ops[self.open.pop()][SKIP] = len(self.ops)
+        self.ops[self.open.pop()][SKIP] = self.met = len(self.ops)
 
     def program(self) -> Program:
         """Return what the kernel runs."""
         assert not self.open, "a condition is not closed"
         ends = np.cumsum([0, *(len(text) for text in self.texts)])
-        blob = np.frombuffer(b"".join(self.texts) or b"\0", np.uint8).copy()
+        blob = np.frombuffer(b"".join(self.texts) + bytes(COPY_BYTES), np.uint8).copy()
         ops = np.array(self.ops, np.int64).reshape(-1, OP_WORDS)
-        scratch = np.zeros(SCRATCH_WORDS + FLOW_WORDS + MEMO_WORDS, np.int64)
+        scratch = np.zeros(IDENTIFIER_WORDS + MEMO_WORDS, np.int64)
         return Program(ops, blob, ends.astype(np.int64), scratch)
 
 
@@ -121,7 +127,7 @@ class Renderer:
         compiler = _compile(template, fields)
         self._program = compiler.program()
         self._rows_max = rows_max
-        self._out = np.zeros(rows_max * compiler.line_bytes_max + 64, np.uint8)
+        self._out = np.zeros(rows_max * compiler.line_bytes_max + SPILL_BYTES, np.uint8)
         self._ends = np.zeros(rows_max + 1, np.int64)
         self.render(np.zeros((0, ROW.words), np.int64))  # Compiled or loaded before rows come.
 

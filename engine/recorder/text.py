@@ -1,14 +1,18 @@
 """Numbers, times and addresses as bytes: leaf kernels that write into a buffer of uint8.
 
-Each takes (out, at, ...) and returns the index behind what it wrote. None checks bounds: the
-renderer (template.py) keeps the longest line free.
+Each takes (out, at, ...) and returns the index behind what it says. None checks bounds: the
+renderer (template.py) keeps the longest line free. Words and blocks are stored whole, so up to
+SPILL_BYTES behind the end may change: lines are written forwards, and more than that is kept free
+behind the last.
 """
 
 import numpy as np
 from numba import njit
 
-from engine.memory.pointers import copy_bytes
+from engine.memory.lanes import lowest_bit
+from engine.memory.pointers import COPY_BYTES, copy_block, store_word
 
+SPILL_BYTES = COPY_BYTES
 INT_BYTES_MAX = 20
 ADDRESS_BYTES_MAX = 39
 TIME_BYTES_MAX = 32
@@ -19,42 +23,70 @@ DECIMAL_BYTES_MAX = INT_BYTES_MAX + 1
 _DAY_NS = 86_400 * 10**9
 _LOW32 = (1 << 32) - 1
 _UID_DIGITS = UID_BYTES - 1
+_FIVE62 = 62**5
+_EIGHT = 10**8
+_ZEROS = 0x3030303030303030
+_INT64_MIN = -(1 << 63)
+# The text of each part of an IPv4 address with its dot; in the highest byte how long it is.
+_OCTET_COUNT_SHIFT = 56
+_OCTETS = np.array(
+    [
+        int.from_bytes(f"{part}.".encode(), "little") | len(f"{part}.") << _OCTET_COUNT_SHIFT
+        for part in range(256)
+    ],
+    np.int64,
+)
+
+
+@njit("i8(i8)", cache=True, nogil=True)
+def _eight_digits(value):
+    """Return the 8 decimal digits of 0 <= value < 10**8, a byte each, the first in the lowest.
+
+    Halves, then pairs, then digits are parted side by side; a division by 10**k is a product and a
+    shift that are exact in the range.
+    """
+    high = value * 109_951_163 >> 40  # value // 10**4
+    halves = high | (value - 10_000 * high) << 32
+    hundreds = halves * 10_486 >> 20 & 0x7F0000007F  # Each half // 100.
+    pairs = (halves - 100 * hundreds) << 16 | hundreds
+    tens = pairs * 103 >> 10 & 0x000F000F000F000F  # Each pair // 10.
+    return (pairs - 10 * tens) << 8 | tens
 
 
 @njit("i8(CPointer(u1), i8, i8, i8)", cache=True, nogil=True)
 def put_digits(out, at, value, count):
-    """Write the last `count` decimal digits of `value` >= 0; return the index behind them."""
-    for place in range(at + count - 1, at - 1, -1):
-        out[place] = 48 + value % 10
-        value //= 10
+    """Write 0 <= value < 10**8 with 1 <= count <= 8 digits, which it has at most."""
+    store_word(out, at, (_eight_digits(value) | _ZEROS) >> 8 * (8 - count))
     return at + count
+
+
+@njit("i8(CPointer(u1), i8, i8)", cache=True, nogil=True)
+def _put_below(out, at, value):
+    """Write 0 <= value < 10**8 without leading zeros."""
+    digits = _eight_digits(value)
+    zeros = min(lowest_bit(digits) >> 3, 7)
+    store_word(out, at, (digits | _ZEROS) >> 8 * zeros)
+    return at + 8 - zeros
 
 
 @njit("i8(CPointer(u1), i8, i8)", cache=True, nogil=True)
 def put_int(out, at, value):
     """Write an int64 in decimal."""
-    last = 0
     if value < 0:
         out[at] = 45
         at += 1
-        # -value may not fit: its last digit is taken off first.
-        last = -(value + 1) % 10 + 1
-        value = -(value + 1) // 10 + last // 10
-        last %= 10
-        if value == 0:
-            out[at] = 48 + last
-            return at + 1
+        if value == _INT64_MIN:  # The one whose opposite is no int64.
+            at = put_digits(out, _put_below(out, at, 922_337), 20_368_547, 8)
+            return put_digits(out, at, 75_808, 5)
+        value = -value
+    if value < _EIGHT:
+        return _put_below(out, at, value)
+    high = value // _EIGHT
+    if high < _EIGHT:
+        at = _put_below(out, at, high)
     else:
-        last = value % 10
-        value //= 10
-    count = 0
-    rest = value
-    while rest:
-        count += 1
-        rest //= 10
-    at = put_digits(out, at, value, count)
-    out[at] = 48 + last
-    return at + 1
+        at = put_digits(out, _put_below(out, at, high // _EIGHT), high % _EIGHT, 8)
+    return put_digits(out, at, value - high * _EIGHT, 8)
 
 
 @njit("i8(CPointer(u1), i8, f8)", cache=True, nogil=True)
@@ -119,26 +151,24 @@ def put_time(out, at, time_ns, style):
     month = (5 * day + 2) // 153
     day -= (153 * month + 2) // 5 - 1
     month = month + 3 if month < 10 else month - 9
+    year += era * 400 + (month <= 2)
     if style == CLOCK_TIME:
-        return _put_clock_time(out, at, (year + era * 400 + (month <= 2), month, day), rest)
-    at = put_digits(out, at, year + era * 400 + (month <= 2), 4)
-    out[at] = 45
-    at = put_digits(out, at + 1, month, 2)
-    out[at] = 45
-    at = put_digits(out, at + 1, day, 2)
-    out[at] = 32 if style == PEOPLE_TIME else 84
+        return _put_clock_time(out, at, (year, month, day), rest)
     seconds, fraction = rest // 10**9, rest % 10**9
-    at = put_digits(out, at + 1, seconds // 3600, 2)
-    out[at] = 58
-    at = put_digits(out, at + 1, seconds // 60 % 60, 2)
-    out[at] = 58
-    at = put_digits(out, at + 1, seconds % 60, 2)
-    out[at] = 46
+    date = _eight_digits(10_000 * year + 100 * month + day) | _ZEROS
+    minutes = seconds // 60
+    clock = _eight_digits(10_000 * (minutes // 60) + 100 * (minutes % 60) + seconds % 60) | _ZEROS
+    # "2023-11-", "14T22:13", ":20.": bytes of date and clock moved to their places.
+    year_month = date & 0xFFFFFFFF | (date >> 32 & 0xFFFF) << 40
+    store_word(out, at, year_month | 45 << 32 | 45 << 56)
+    day_minute = date >> 48 | (clock >> 16 & 0xFFFF) << 24 | (clock >> 32 & 0xFFFF) << 48
+    store_word(out, at + 8, day_minute | (32 if style == PEOPLE_TIME else 84) << 16 | 58 << 40)
+    store_word(out, at + 16, 58 | (clock >> 48) << 8 | 46 << 24)
     if style == ISO_TIME:
-        at = put_digits(out, at + 1, fraction, 9)
-        out[at] = 90
-        return at + 1
-    at = put_digits(out, at + 1, fraction // 1000, 6)
+        at = put_digits(out, at + 20, fraction // 10, 8)
+        out[at], out[at + 1] = 48 + fraction % 10, 90
+        return at + 2
+    at = put_digits(out, at + 20, fraction // 1000, 6)
     if style == EVE_TIME:
         out[at] = 43
         return put_digits(out, at + 1, 0, 4)
@@ -193,30 +223,42 @@ def put_address(out, at, version6, high, low):
     if version6:
         return _put_address6(out, at, high, low)
     for shift in (24, 16, 8, 0):
-        part = (low >> shift) & 0xFF
-        at = put_digits(out, at, part, 1 + (part >= 10) + (part >= 100))
-        if shift:
-            out[at] = 46
-            at += 1
-    return at
+        part = _OCTETS[(low >> shift) & 0xFF]
+        store_word(out, at, part)
+        at += part >> _OCTET_COUNT_SHIFT
+    return at - 1
+
+
+@njit("void(CPointer(u1), i8, i8)", cache=True, nogil=True)
+def _put_digits62(out, at, value):
+    """Write 0 <= value < 62**5 as 5 digits of base 62."""
+    for place in range(at + 4, at - 1, -1):
+        digit = value % 62
+        value //= 62
+        out[place] = digit + (48 if digit < 10 else 55 if digit < 36 else 61)
 
 
 @njit("i8(CPointer(u1), i8, i8)", cache=True, nogil=True)
 def put_uid(out, at, flow_hash):
     """Write "C" and all 64 bits of a flow's hash, 11 digits of base 62."""
     high, low = (flow_hash >> 32) & _LOW32, flow_hash & _LOW32
+    pair = (high % _FIVE62) << 32 | low
+    rest = (high // _FIVE62) << 32 | pair // _FIVE62
     out[at] = 67
-    for place in range(at + _UID_DIGITS, at, -1):
-        pair = (high % 62) << 32 | low
-        high //= 62
-        low = pair // 62
-        digit = pair % 62
-        out[place] = digit + (48 if digit < 10 else 55 if digit < 36 else 61)
+    digit = rest // _FIVE62  # 20 at most.
+    out[at + 1] = digit + (48 if digit < 10 else 55)
+    _put_digits62(out, at + 2, rest % _FIVE62)
+    _put_digits62(out, at + 7, pair % _FIVE62)
     return at + 1 + _UID_DIGITS
 
 
 @njit("i8(CPointer(u1), i8, CPointer(u1), i8, i8)", cache=True, nogil=True)
 def put_bytes(out, at, blob, begin, end):
-    """Write blob[begin:end]."""
-    copy_bytes(out, at, blob, begin, end - begin)
-    return at + end - begin
+    """Write blob[begin:end]; COPY_BYTES must be readable behind it."""
+    place = at
+    while True:
+        copy_block(out, place, blob, begin)
+        begin += COPY_BYTES
+        place += COPY_BYTES
+        if begin >= end:
+            return place - begin + end

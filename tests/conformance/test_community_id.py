@@ -15,7 +15,9 @@ from numba import njit
 from engine.capture.offline import capture
 from engine.layouts import PACKET
 from engine.memory.pointers import pointer
-from engine.recorder.community_id import COMMUNITY_ID_BYTES, SCRATCH_WORDS, put_community_id
+from engine.memory.sha1 import BLOCK_WORDS, DIGEST_WORDS, LANES, sha1_lanes
+from engine.recorder.community_id import COMMUNITY_ID_BYTES, put_block, put_community_id
+from engine.recorder.text import SPILL_BYTES
 
 # Captures of the specification, and how many of the baselines' identifiers each of them has.
 CAPTURES = {"icmp": 2, "icmp6": 7, "ipv6": 1, "rsvp": 1, "sctp": 1, "tcp": 1, "udp": 1}
@@ -25,14 +27,17 @@ assert len(BASELINES) * sum(CAPTURES.values()) + sum(ZEEK.values()) == 60
 
 
 @njit
-def _put(out, flow, scratch, seed):
-    return put_community_id(pointer(out), 0, pointer(flow), pointer(scratch), seed)
+def _put(out, flow, blocks, digests, seed):
+    put_block(pointer(blocks), pointer(flow), seed)
+    sha1_lanes(pointer(blocks), pointer(digests))
+    return put_community_id(pointer(out), 0, pointer(digests))
 
 
 def identifiers(path, seed: int) -> set[str]:
     """Return the identifiers of a capture's packets."""
     found = set()
-    scratch = np.zeros(SCRATCH_WORDS, np.int64)
+    blocks, digests = np.zeros((2, BLOCK_WORDS * LANES), np.int64)
+    assert DIGEST_WORDS <= BLOCK_WORDS
 
     def field(row, name: str) -> int:
         return int(row[PACKET.index("key")]) >> PACKET.shift("key", name) & PACKET.mask("key", name)
@@ -46,9 +51,9 @@ def identifiers(path, seed: int) -> set[str]:
         ]
         flow = [*ends[:2], field(row, "source_port"), *ends[2:], field(row, "destination_port")]
         words = np.array([*flow, field(row, "version6"), protocol, one_way], np.int64)
-        out = np.zeros(COMMUNITY_ID_BYTES, np.uint8)
-        _put(out, words, scratch, seed)
-        found.add(out.tobytes().decode())
+        out = np.zeros(COMMUNITY_ID_BYTES + SPILL_BYTES, np.uint8)
+        _put(out, words, blocks, digests, seed)
+        found.add(out[:COMMUNITY_ID_BYTES].tobytes().decode())
     return found
 
 

@@ -142,3 +142,32 @@ def test_words_at_an_address_are_those_that_stand_there(values):
 def test_nothing_stands_at_an_address_of_no_bytes():
     assert len(pointers.bytes_at.twin(0, 0)) == 0
     assert len(addresses.words_at.twin(0, 0)) == 0
+
+
+@njit
+def _store(target, at, word):
+    pointers.store_word(pointers.pointer(target), at, word)
+
+
+@njit
+def _copy(target, at, source, begin):
+    pointers.copy_block(pointers.pointer(target), at, pointers.pointer(source), begin)
+
+
+@given(st.integers(0, 24), INT64)
+def test_stored_word_is_its_bytes_and_changes_no_other(at, word):
+    for store in (_store, pointers.store_word):
+        target = np.full(32, 255, np.uint8)
+        store(target, at, word)
+        expected = b"\xff" * at + word.to_bytes(8, "little", signed=True) + b"\xff" * (24 - at)
+        assert target.tobytes() == expected
+
+
+@given(st.integers(0, 9), st.integers(0, 9), st.binary(min_size=41, max_size=41))
+def test_copied_block_is_the_source_and_changes_nothing_else(at, begin, content):
+    size = pointers.COPY_BYTES
+    for copy in (_copy, pointers.copy_block):
+        target = np.full(size + 9, 255, np.uint8)
+        copy(target, at, np.frombuffer(content, np.uint8).copy(), begin)
+        piece = content[begin : begin + size]
+        assert target.tobytes() == b"\xff" * at + piece + b"\xff" * (9 - at)

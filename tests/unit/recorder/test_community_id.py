@@ -17,17 +17,19 @@ from hypothesis import strategies as st
 from numba import njit
 
 from engine.config import with_settings
-from engine.memory.pointers import pointer
+from engine.memory.pointers import pointer, shifted
+from engine.memory.sha1 import BLOCK_WORDS, DIGEST_WORDS, LANES, sha1_lanes
 from engine.recorder.community_id import (
     COMMUNITY_ID_BYTES,
     FLOW_WORDS,
-    SCRATCH_WORDS,
     plain_community_id,
+    put_block,
     put_community_id,
 )
 from engine.recorder.people import people_fields
 from engine.recorder.template import Renderer
-from tests.unit.recorder.rows import plan_of, row_words, simple
+from engine.recorder.text import SPILL_BYTES
+from tests.unit.recorder.rows import flow_hash, plan_of, row_words, simple, uid_text
 
 # ICMP types that have a counterpart; the others are one-way.
 PAIRED = {
@@ -37,37 +39,67 @@ PAIRED = {
 
 
 @njit
-def _put(out, flow, scratch, seed):
-    return put_community_id(pointer(out), 0, pointer(flow), pointer(scratch), seed)
+def _put(out, flows, seed, blocks, digests):
+    """Write the identifiers of 1 to LANES flows, one behind the other; return the end."""
+    at = 0
+    for lane in range(len(flows)):
+        put_block(shifted(pointer(blocks), lane), pointer(flows[lane]), seed)
+    sha1_lanes(pointer(blocks), pointer(digests))
+    for lane in range(len(flows)):
+        at = put_community_id(pointer(out), at, shifted(pointer(digests), lane))
+    return at
 
 
-def kernel_community_id(protocol, source, destination, version6, seed, one_way) -> str:
+def kernel_community_ids(flows: list[list[int]], seed: int) -> list[str]:
+    out = np.zeros(LANES * COMMUNITY_ID_BYTES + SPILL_BYTES, np.uint8)
+    words = np.array(flows, np.int64).reshape(-1, FLOW_WORDS)
+    blocks = np.full(BLOCK_WORDS * LANES, -1, np.int64)  # What another group left.
+    blocks[-LANES:] = 8
+    size = _put(out, words, seed, blocks, np.full(DIGEST_WORDS * LANES, -1, np.int64))
+    text = out[:size].tobytes().decode()
+    assert len(text) == len(flows) * COMMUNITY_ID_BYTES
+    return [text[at : at + COMMUNITY_ID_BYTES] for at in range(0, size, COMMUNITY_ID_BYTES)]
+
+
+@st.composite
+def tuples(draw):
+    """Draw a flow: its words for the kernel, and what the twin takes."""
+    version6 = draw(st.booleans())
+    numbers = st.integers(0, 2**128 - 1 if version6 else 2**32 - 1)
+    first = draw(numbers)
+    ends = [first, draw(numbers | st.just(first))]
+    ports = [draw(st.sampled_from([0, 80, 65535])) for _ in range(2)]
+    protocol = draw(st.sampled_from([1, 2, 6, 17, 33, 46, 50, 58, 132, 136]))
+    one_way = draw(st.booleans())
     words = []
-    for address, port in (source, destination):
+    for address, port in zip(ends, ports, strict=True):
         halves = (address >> 64, address % 2**64)
         words += [half - 2**64 if half >> 63 else half for half in halves] + [port]
-    flow = np.array([*words, version6, protocol, one_way], np.int64)
-    assert len(flow) == FLOW_WORDS
-    out = np.zeros(COMMUNITY_ID_BYTES, np.uint8)
-    size = _put(out, flow, np.zeros(SCRATCH_WORDS, np.int64), seed)
-    assert size == COMMUNITY_ID_BYTES
-    return out.tobytes().decode()
-
-
-@given(draws=st.data())
-def test_kernel_equals_plain_twin(draws):
-    version6 = draws.draw(st.booleans())
-    numbers = st.integers(0, 2**128 - 1 if version6 else 2**32 - 1)
-    first = draws.draw(numbers)
-    second = draws.draw(numbers | st.just(first))
-    ports = [draws.draw(st.sampled_from([0, 80, 65535])) for _ in range(2)]
-    protocol = draws.draw(st.sampled_from([1, 2, 6, 17, 33, 46, 50, 58, 132, 136]))
-    seed, one_way = draws.draw(st.integers(0, 65535)), draws.draw(st.booleans())
     kind = ipaddress.IPv6Address if version6 else ipaddress.IPv4Address
-    ends = [(str(kind(number)), port) for number, port in zip((first, second), ports, strict=True)]
-    expected = plain_community_id(protocol, *ends, seed, one_way)
-    pairs = [(first, ports[0]), (second, ports[1])]
-    assert kernel_community_id(protocol, *pairs, version6, seed, one_way) == expected
+    named = [(str(kind(number)), port) for number, port in zip(ends, ports, strict=True)]
+    return [*words, version6, protocol, one_way], (protocol, *named), one_way
+
+
+@given(st.lists(tuples(), min_size=1, max_size=LANES), st.integers(0, 65535))
+def test_kernel_equals_plain_twin_in_every_lane(drawn, seed):
+    expected = [plain_community_id(*ends, seed, one_way) for _, ends, one_way in drawn]
+    assert kernel_community_ids([words for words, _, _ in drawn], seed) == expected
+
+
+@pytest.mark.parametrize("count", [1, LANES - 1, LANES, LANES + 1, 3 * LANES + 5])
+def test_every_row_of_any_batch_has_its_own_identifiers(count):
+    rows = [simple(initiator=0x0A000000 + k, initiator_port=1024 + k) for k in range(count)]
+    template = "<community_id> <flow_id> <uid>\n"
+    renderer = Renderer(template, people_fields(plan_of()), count)
+    together = bytes(renderer.render(row_words(rows)).content).decode().splitlines()
+    assert len(set(together)) == count
+    for row, line in zip(rows, together, strict=True):
+        ends = [
+            (str(ipaddress.ip_address(row[side])), row[f"{side}_port"])
+            for side in ("initiator", "responder")
+        ]
+        expected = plain_community_id(row["protocol"], *ends)
+        assert line == f"{expected} {flow_hash(row) >> 13} {uid_text(flow_hash(row))}"
 
 
 def baseline(test_data, name):

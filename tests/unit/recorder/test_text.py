@@ -21,6 +21,7 @@ from engine.recorder.text import (
     INT_BYTES_MAX,
     ISO_TIME,
     PEOPLE_TIME,
+    SPILL_BYTES,
     TIME_BYTES_MAX,
     put_address,
     put_int,
@@ -70,10 +71,10 @@ def _uid(out, value):
 
 
 def written(kernel, *arguments, most: int) -> str:
-    out = np.full(64, 255, np.uint8)
+    out = np.full(most + 2 * SPILL_BYTES, 255, np.uint8)
     size = kernel(out, *arguments)
     assert size <= most
-    assert (out[size:] == 255).all(), "written behind the end"
+    assert (out[size + SPILL_BYTES :] == 255).all(), "written far behind the end"
     return out[:size].tobytes().decode()
 
 
