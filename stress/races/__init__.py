@@ -1,0 +1,1 @@
+"""Instruments that find races in numba kernels; README.rst says how to point them at yours."""
