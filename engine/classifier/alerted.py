@@ -11,6 +11,7 @@ closes the gap by moving later members back: there are no tombstones, a set that
 import numpy as np
 from numba import njit
 
+from engine.memory.options import HOT
 from engine.memory.pointers import pointer, prefetch
 from engine.memory.wide import multiply_fold
 
@@ -29,18 +30,18 @@ def make_key(hash_key: tuple[int, int]) -> np.ndarray:
     ).copy()
 
 
-@njit(cache=True)
+@njit(**HOT)
 def _home(places, key, reference):
     return multiply_fold(reference ^ key[0], key[1]) & (len(places) - 1)
 
 
-@njit(cache=True)
+@njit(**HOT)
 def prefetch_home(places, key, reference):
     """Ask for the line that a question about a part will begin with; changes nothing."""
     prefetch(pointer(places), _home(places, key, reference))
 
 
-@njit(cache=True)
+@njit(**HOT)
 def contains(places, key, reference):
     """Return whether a part is in the set."""
     at = _home(places, key, reference)
@@ -51,7 +52,7 @@ def contains(places, key, reference):
     return False
 
 
-@njit(cache=True)
+@njit(**HOT)
 def insert(places, key, reference):
     """Put a part in; return whether it was not there before."""
     at = _home(places, key, reference)
@@ -66,7 +67,7 @@ def insert(places, key, reference):
     return False
 
 
-@njit(cache=True)
+@njit(**HOT)
 def remove(places, key, reference):
     """Take a part out; return whether it was there."""
     mask = len(places) - 1

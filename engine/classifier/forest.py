@@ -3,7 +3,7 @@
 A tree of depth at most D is kept as a complete one: node k has the children 2k + 1 and 2k + 2, so
 the walk needs neither child links nor branches, and D comparisons end at a leaf whatever the tree
 looked like. A leaf above the last level fills everything below it; the comparisons there decide
-nothing. Rows are walked four at a time, because one walk is a chain of loads.
+nothing. Four trees are walked at the same time, because one walk is a chain of loads.
 
 Bit-equal to LightGBM's raw prediction: a feature goes left when float64(value) <= threshold; with
 the threshold rounded to float32 downwards the comparison of float32 has the same outcome for every
@@ -18,13 +18,15 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from engine.classifier.memo import WIDTH
 from engine.layouts import ROW
+from engine.memory.options import HOT, KERNEL
 from engine.memory.pointers import pointer, shifted
 
 DEPTH_MAX = 8
 ROW_FLOATS = ROW.size_bytes // 4
 VECTOR_AT = 2 * ROW.index("vector_0")  # Place of the vector in a row of float32.
-BLOCK = 4  # Rows walked at the same time.
+BLOCK = 4  # Trees walked at the same time.
 _UNUSED = np.float32(np.inf)  # Threshold below a leaf: every value goes left.
 
 
@@ -109,54 +111,57 @@ def _fill(forest: Forest, number: int, tree: Tree) -> None:
     forest.leaves[number] = forest.values[number, (1 << forest.depth) - 1 :]
 
 
-@njit(cache=True)
-def _block(vectors, forest, begin, end, sums):
-    """Add the trees [begin, end) to four sums; `vectors` and `sums` are tuples of four."""
+@njit(**HOT)
+def _step(vector, features, thresholds, node, limits):
+    """Compare once, narrow the limits accordingly, and return the child."""
+    # Wide before the sum: a place beyond 255 is none of uint8.
+    feature, threshold = np.int64(features[node]), thresholds[node]
+    right = not vector[feature] <= threshold
+    place = feature + WIDTH * right
+    limit = -threshold if right else threshold
+    known = limits[place]
+    limits[place] = limit if limit < known else known
+    return 2 * node + 1 + right
+
+
+@njit(**KERNEL)
+def margin(vector, forest, begin, end, limits):
+    """Return the sum of the trees [begin, end) for a vector, a pointer to 142 float32.
+
+    `limits` points to those of a box that holds the vector (memo.py). They are narrowed to what
+    the comparisons have asked: a vector within them has the same sum.
+    """
     inner = forest.features.shape[1]
-    depth = 0
-    while (1 << depth) <= inner:
-        depth += 1
     all_features = pointer(forest.features.reshape(-1))
     all_thresholds = pointer(forest.thresholds.reshape(-1))
-    all_leaves = pointer(forest.leaves.reshape(-1))
-    first, second, third, fourth = vectors
-    sum_1, sum_2, sum_3, sum_4 = sums
-    for tree in range(begin, end):
-        features = shifted(all_features, tree * inner)
-        thresholds = shifted(all_thresholds, tree * inner)
-        leaves = shifted(all_leaves, tree * (inner + 1))
+    leaves = pointer(forest.leaves.reshape(-1))
+    total = 0.0
+    for tree in range(begin, end, BLOCK):
+        # The last block may be short: its last tree is walked again, and not added.
+        first, last = tree, end - 1
+        second, third, fourth = min(tree + 1, last), min(tree + 2, last), min(tree + 3, last)
+        features_1, thresholds_1 = _tree(all_features, all_thresholds, first * inner)
+        features_2, thresholds_2 = _tree(all_features, all_thresholds, second * inner)
+        features_3, thresholds_3 = _tree(all_features, all_thresholds, third * inner)
+        features_4, thresholds_4 = _tree(all_features, all_thresholds, fourth * inner)
         node_1 = node_2 = node_3 = node_4 = 0
-        for _ in range(depth):
-            node_1 = 2 * node_1 + 1 + (not first[features[node_1]] <= thresholds[node_1])
-            node_2 = 2 * node_2 + 1 + (not second[features[node_2]] <= thresholds[node_2])
-            node_3 = 2 * node_3 + 1 + (not third[features[node_3]] <= thresholds[node_3])
-            node_4 = 2 * node_4 + 1 + (not fourth[features[node_4]] <= thresholds[node_4])
-        sum_1 += leaves[node_1 - inner]
-        sum_2 += leaves[node_2 - inner]
-        sum_3 += leaves[node_3 - inner]
-        sum_4 += leaves[node_4 - inner]
-    return sum_1, sum_2, sum_3, sum_4
+        while node_1 < inner:  # All have the forest's depth.
+            node_1 = _step(vector, features_1, thresholds_1, node_1, limits)
+            node_2 = _step(vector, features_2, thresholds_2, node_2, limits)
+            node_3 = _step(vector, features_3, thresholds_3, node_3, limits)
+            node_4 = _step(vector, features_4, thresholds_4, node_4, limits)
+        # Leaf n of tree t stands at t * (inner + 1) + n, and n = node - inner.
+        total += leaves[first * inner + first + node_1 - inner]
+        if tree + 1 < end:
+            total += leaves[second * inner + second + node_2 - inner]
+        if tree + 2 < end:
+            total += leaves[third * inner + third + node_3 - inner]
+        if tree + 3 < end:
+            total += leaves[fourth * inner + fourth + node_4 - inner]
+    return total
 
 
-@njit(cache=True)
-def margins(rows, picks, count, forest, span, out):
-    """Set out[i] to the sum of trees span[0] to span[1] for row picks[i], i < count.
-
-    `rows` is float32 of shape (any, ROW_FLOATS); `picks` has room for BLOCK more, which are
-    overwritten; `out` has count + BLOCK places.
-    """
-    flat = pointer(rows.reshape(-1))
-    for spare in range(BLOCK):
-        picks[count + spare] = picks[0]  # The last block may be short: it walks row picks[0].
-    for at in range(0, count, BLOCK):
-        vectors = (
-            shifted(flat, picks[at] * ROW_FLOATS + VECTOR_AT),
-            shifted(flat, picks[at + 1] * ROW_FLOATS + VECTOR_AT),
-            shifted(flat, picks[at + 2] * ROW_FLOATS + VECTOR_AT),
-            shifted(flat, picks[at + 3] * ROW_FLOATS + VECTOR_AT),
-        )
-        sums = _block(vectors, forest, span[0], span[1], (0.0, 0.0, 0.0, 0.0))
-        out[at] = sums[0]
-        out[at + 1] = sums[1]
-        out[at + 2] = sums[2]
-        out[at + 3] = sums[3]
+@njit(**HOT)
+def _tree(features, thresholds, at):
+    """Return both pointers, `at` nodes further on."""
+    return shifted(features, at), shifted(thresholds, at)

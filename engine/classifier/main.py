@@ -41,7 +41,7 @@ class Scorer:
     def __init__(self, plan: RunPlan, model: Model) -> None:
         self._detector = model.detector
         places = make_set(plan.config.flow.max_flows)
-        self._work = make_work(ROWS_MAX, places, make_key(plan.hash_key))
+        self._work = make_work(places, make_key(plan.hash_key))
 
     def score(self, rows: np.ndarray, count: int, tally: np.ndarray) -> None:
         """Write verdicts into the first `count` rows and count them."""

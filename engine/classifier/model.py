@@ -299,7 +299,7 @@ def score_vectors(detector: Detector, vectors: np.ndarray) -> tuple[np.ndarray, 
     assert floats.shape[1] == ROW_FLOATS
     floats[: len(vectors), VECTOR_AT : VECTOR_AT + FEATURES] = vectors
     rows[:, ROW.index("first_reference")] = np.arange(len(rows))
-    work = make_work(len(rows), make_set(len(rows)), make_key((0, 0)))
+    work = make_work(make_set(len(rows)), make_key((0, 0)))
     score(rows, floats, len(vectors), detector, work)
     verdict = rows[: len(vectors), ROW.index("verdict")]
     label = verdict >> ROW.shift("verdict", "label") & ROW.mask("verdict", "label")

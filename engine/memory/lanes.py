@@ -1,13 +1,14 @@
-"""Bytes in parallel: the bits of many bytes gathered into masks, bits counted, bytes compared."""
+"""Many at once: bits of bytes gathered into masks, bits counted, bytes and floats compared."""
 
 import numpy as np
 from llvmlite import ir
 from numba import types
 
-from engine.memory.intrinsic import I8, I32, I64, twinned
+from engine.memory.intrinsic import F32, I8, I32, I64, twinned
 from engine.memory.wide import signed
 
 BLOCK = 64  # Bytes that high_bits takes at once.
+FLOATS = 16  # Floats that floats_inside compares at once.
 _LOW64 = (1 << 64) - 1
 
 
@@ -54,6 +55,19 @@ def _without_lowest_bit_twin(word):
 def _leading_zeros_twin(word):
     """Return how many bits above the highest set bit of a word are 0; 64 if none is set."""
     return signed(BLOCK - (int(word) & _LOW64).bit_length())
+
+
+def _floats_inside_twin(values, index, limits, width):
+    """Return 16 bits: which of values[index:index + 16] lie between their limits.
+
+    That is: value <= limits[k], and -value < limits[width + k]. All are float32. What is not a
+    number lies nowhere.
+    """
+    block = values[index : index + FLOATS]
+    above = limits[index : index + FLOATS]
+    below = limits[width + index : width + index + FLOATS]
+    truths = (block <= above) & (-block < below)
+    return signed(sum(1 << k for k, truth in enumerate(truths) if truth))
 
 
 def _gather(context, builder, signature, value, lanes):
@@ -149,3 +163,22 @@ def leading_zeros(typingctx, word):
         return builder.ctlz(args[0], ir.IntType(1)(0))
 
     return types.int64(types.int64), codegen
+
+
+@twinned(_floats_inside_twin)
+def floats_inside(typingctx, values, index, limits, width):
+    """Define the comparison of 16 lanes."""
+
+    def codegen(context, builder, signature, args):
+        kind = ir.VectorType(F32, FLOATS)
+        below = builder.add(args[3], args[1])
+        block, above, low = (
+            builder.load(builder.bitcast(builder.gep(base, [at]), kind.as_pointer()), align=4)
+            for base, at in ((args[0], args[1]), (args[2], args[1]), (args[2], below))
+        )
+        high_truths = builder.fcmp_ordered("<=", block, above)
+        low_truths = builder.fcmp_ordered("<", builder.fneg(block), low)
+        truths = builder.bitcast(builder.and_(high_truths, low_truths), ir.IntType(FLOATS))
+        return builder.zext(truths, I64)
+
+    return types.int64(values, types.int64, limits, types.int64), codegen

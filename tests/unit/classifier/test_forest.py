@@ -1,7 +1,8 @@
 """Goal: complete trees give the sum of the leaves, bit for bit, as the model's own trees do.
 
 Method: random trees and vectors, values exactly at and beside thresholds, against a plain walk;
-then LightGBM's raw prediction. It does not show that the trees are any good.
+then LightGBM's raw prediction. The limits that a sum leaves behind, against those of the plain
+paths, and vectors inside them against the sum. It does not show that the trees are any good.
 """
 
 import itertools
@@ -11,36 +12,53 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numba import njit
 
 from engine.classifier.forest import (
-    BLOCK,
     DEPTH_MAX,
-    ROW_FLOATS,
-    VECTOR_AT,
     complete,
-    margins,
+    margin,
     threshold_of,
     tree_depth,
 )
+from engine.classifier.memo import BOX_FLOATS, WIDTH
 from engine.layouts import FEATURES
+from engine.memory.pointers import pointer
 from tests.unit.classifier.builders import plain_margin, random_tree
+
+
+@njit
+def sum_of(vector, forest, begin, end, limits):
+    """Return the margin; vector and limits are arrays here, pointers in the engine."""
+    return margin(pointer(vector), forest, begin, end, pointer(limits))
 
 
 def evaluate(forests, vectors: np.ndarray) -> np.ndarray:
     """Return the margins (forests, vectors) by the kernel."""
     trees = [tree for forest in forests for tree in forest]
     spans = np.cumsum([0, *(len(forest) for forest in forests)])
-    rows = np.zeros((len(vectors), ROW_FLOATS), np.float32)
-    rows[:, VECTOR_AT : VECTOR_AT + FEATURES] = vectors
-    picks = np.zeros(len(vectors) + BLOCK, np.int64)
-    picks[: len(vectors)] = np.arange(len(vectors))
     forest = complete(trees, max(1, *(tree_depth(tree) for tree in trees)))
-    found = []
-    for begin, end in itertools.pairwise(spans.tolist()):
-        out = np.zeros(len(vectors) + BLOCK, np.float64)
-        margins(rows, picks, len(vectors), forest, (begin, end), out)
-        found.append(out[: len(vectors)])
-    return np.stack(found)
+    limits = np.zeros(BOX_FLOATS, np.float32)
+    vectors = np.asarray(vectors, np.float32)
+    found = [
+        [sum_of(vector, forest, begin, end, limits) for vector in vectors]
+        for begin, end in itertools.pairwise(spans.tolist())
+    ]
+    return np.asarray(found, np.float64)
+
+
+def plain_limits(trees, vector) -> tuple[np.ndarray, np.ndarray]:
+    """Return what the plain walks ask of each feature: it lies above low, and is at most high."""
+    low, high = np.full(FEATURES, -np.inf, np.float32), np.full(FEATURES, np.inf, np.float32)
+    for tree in trees:
+        at = 0 if len(tree.features) else -1
+        while at >= 0:
+            feature, threshold = int(tree.features[at]), tree.thresholds[at]
+            below = vector[feature] <= threshold
+            side, narrower = (high, min) if below else (low, max)
+            side[feature] = narrower(side[feature], threshold)
+            at = int(tree.left[at] if below else tree.right[at])
+    return low, high
 
 
 def vectors_beside(trees, draw: random.Random, count: int) -> np.ndarray:
@@ -74,6 +92,39 @@ def test_rows_do_not_depend_on_their_neighbours(seed):
     together = evaluate([forest], vectors)[0]
     alone = [evaluate([forest], vector[None])[0, 0] for vector in vectors]
     assert together.tolist() == alone
+
+
+@given(st.integers(0, 2**32), st.lists(st.integers(0, 7), min_size=1, max_size=9))
+@settings(deadline=None)
+def test_limits_are_narrowed_to_what_the_paths_ask(seed, sizes):
+    draw = random.Random(seed)
+    trees = [random_tree(draw, size) for size in sizes]
+    forest = complete(trees, max(1, *(tree_depth(tree) for tree in trees)))
+    half = draw.randrange(len(trees) + 1)
+    for vector in vectors_beside(trees, draw, 3):
+        limits = np.full(BOX_FLOATS, np.inf, np.float32)
+        for begin, end in ((0, half), (half, len(trees))):
+            sum_of(vector, forest, begin, end, limits)
+        low, high = plain_limits(trees, vector)
+        assert (limits[:FEATURES] == high).all()
+        assert (-limits[WIDTH : WIDTH + FEATURES] == low).all()
+
+
+@given(st.integers(0, 2**32), st.lists(st.integers(1, 7), min_size=1, max_size=9))
+@settings(deadline=None)
+def test_vectors_within_the_limits_have_the_same_margin(seed, sizes):
+    draw = random.Random(seed)
+    trees = [random_tree(draw, size) for size in sizes]
+    told = vectors_beside(trees, draw, 1)[0]
+    low, high = plain_limits(trees, told)
+    inside = np.empty((8, FEATURES), np.float32)
+    for vector in inside:
+        for feature in range(FEATURES):
+            least = max(np.nextafter(low[feature], np.float32(np.inf)), np.float32(-1e6))
+            most = min(high[feature], np.float32(1e6))
+            vector[feature] = draw.choice([least, most])
+    found = evaluate([trees], inside)[0]
+    assert (found == evaluate([trees], told[None])[0, 0]).all()
 
 
 @given(st.floats(allow_nan=False), st.floats(width=32, allow_nan=False, allow_infinity=False))

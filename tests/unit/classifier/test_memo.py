@@ -1,11 +1,11 @@
-"""Goal: the memo knows a vector only where it was told that very vector.
+"""Goal: the memo knows a vector only inside a box it was told of, and keeps those used last.
 
-Method: random and nearly equal vectors in a table of one place, against equality of their bytes; a
-tag that is made to agree although the vectors differ. It does not show how often vectors recur.
+Method: boxes drawn from few limits, vectors at and beside them, against a list of a few lines in
+the order of last use. That a box's vectors share a verdict is shown in test_forest.py. It does not
+show how often vectors fall into known boxes.
 """
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numba import njit
@@ -14,88 +14,107 @@ from engine.classifier import memo
 from engine.layouts import FEATURES, ROW
 from engine.memory.pointers import pointer
 
-KEY = np.asarray([0x1234567890ABCDEF, 0x0FEDCBA987654321], np.int64)
-BITS = st.lists(st.integers(0, 2**31 - 1), min_size=FEATURES, max_size=FEATURES)
+
+@njit
+def find(known, vector):
+    """Return whether a vector is in a box; known and vector are arrays here."""
+    return memo.find(memo.opened(known), pointer(vector))
 
 
 @njit
-def tag_of(row, key):
-    """Return a row's tag; rows and entries are arrays here, pointers in the engine."""
-    return memo.tag_of(pointer(row), key[0], key[1])
+def open_box(known, limits):
+    """Make a box with these limits."""
+    box = memo.open_box(memo.opened(known))
+    for place in range(memo.BOX_FLOATS):
+        box[place] = min(box[place], limits[place])
 
 
 @njit
-def holds(entry, row, tag):
-    return memo.holds(pointer(entry), pointer(row), tag)
+def remember(known, row):
+    memo.remember(memo.first_entry(memo.opened(known)), pointer(row))
 
 
 @njit
-def remember(entry, row, tag):
-    memo.remember(pointer(entry), pointer(row), tag)
+def recall(known, row):
+    memo.recall(memo.first_entry(memo.opened(known)), pointer(row))
 
 
 @njit
-def recall(entry, row):
-    memo.recall(pointer(entry), pointer(row))
+def remember_reasons(known, row, count_bits):
+    memo.remember_reasons(memo.first_entry(memo.opened(known)), pointer(row), count_bits)
 
 
 @njit
-def remember_reasons(entry, row, count_bits):
-    memo.remember_reasons(pointer(entry), pointer(row), count_bits)
+def recall_reasons(known, row):
+    return memo.recall_reasons(memo.first_entry(memo.opened(known)), pointer(row))
 
 
-@njit
-def recall_reasons(entry, row):
-    return memo.recall_reasons(pointer(entry), pointer(row))
+def limits_of(intervals: dict[int, tuple[float, float]]) -> np.ndarray:
+    """Return the limits of a box: feature by number, above the first and at most the second."""
+    limits = np.full(memo.BOX_FLOATS, np.inf, np.float32)
+    for feature, (low, high) in intervals.items():
+        limits[feature], limits[memo.WIDTH + feature] = high, -low
+    return limits
 
 
-def row_of(bits) -> np.ndarray:
-    """Return a row whose vector has these bits."""
-    row = np.zeros(ROW.words, np.int64)
-    row.view(np.uint32)[2 * memo.VECTOR : 2 * memo.VECTOR + FEATURES] = bits
-    return row
+def vector_of(values: dict[int, float]) -> np.ndarray:
+    vector = np.zeros(FEATURES, np.float32)
+    for feature, value in values.items():
+        vector[feature] = value
+    return vector
 
 
-@given(BITS, st.integers(0, FEATURES - 1), st.integers(0, 30))
+FEATURE = st.sampled_from([0, 15, 16, 47, 125, 126, 140, 141])
+VALUE = st.sampled_from([-1.0, 0.0, 0.5, 1.0])
+BOX = st.dictionaries(FEATURE, st.sampled_from([(-1.0, 0.0), (-0.5, 0.5), (0.0, 1.0)]), max_size=4)
+STEPS = st.lists(st.tuples(BOX, st.dictionaries(FEATURE, VALUE, max_size=4)), max_size=20)
+
+
+@given(STEPS, st.integers(1, 4))
 @settings(deadline=None)
-def test_vector_that_differs_in_one_bit_is_not_known(bits, feature, bit):
-    other = list(bits)
-    other[feature] ^= 1 << bit
-    known, differing = row_of(bits), row_of(other)
-    tag = tag_of(known, KEY)
-    entry = memo.make_memo(1)[0]
-    assert not holds(entry, known, tag)
-    remember(entry, known, tag)
-    assert holds(entry, known, tag)
-    assert not holds(entry, differing, tag_of(differing, KEY))
-    assert not holds(entry, differing, tag)  # Were their hashes equal.
+def test_vector_is_known_while_one_of_the_boxes_used_last_holds_it(steps, count):
+    known, plain = memo.make_memo(count), []
+    for box, values in steps:
+        vector = vector_of(values)
+        holding = [b for b in plain if all(low < vector[k] <= up for k, (low, up) in b.items())]
+        assert find(known, vector) == bool(holding)
+        if holding:
+            plain.remove(holding[0])
+            plain.insert(0, holding[0])
+        else:
+            open_box(known, limits_of(box))
+            plain = [box, *plain][:count]
 
 
-def test_empty_table_knows_nothing_whatever_the_tag():
-    entry = memo.make_memo(1)[0]
-    assert not holds(entry, row_of([0] * FEATURES), int(entry[0]))
+def test_empty_memo_knows_nothing():
+    assert not find(memo.make_memo(), vector_of({}))
+
+
+def test_vector_with_what_is_not_a_number_is_never_known():
+    for feature in range(FEATURES):
+        known = memo.make_memo(1)
+        open_box(known, limits_of({}))
+        assert find(known, vector_of({}))
+        assert not find(known, vector_of({feature: np.nan}))
 
 
 def test_verdict_and_reasons_come_back_as_they_were():
-    told = row_of(range(FEATURES))
+    told, asked = np.zeros(ROW.words, np.int64), np.zeros(ROW.words, np.int64)
     told[memo.VERDICT : memo.VERDICT + memo.VERDICT_WORDS] = np.arange(1, 8) << 20
-    entry = memo.make_memo(1)[0]
-    remember(entry, told, tag_of(told, KEY))
-    asked = row_of(range(FEATURES))
-    recall(entry, asked)
+    known = memo.make_memo(1)
+    remember(known, told)
+    recall(known, asked)
     assert asked[memo.VERDICT :][:3].tolist() == [1 << 20, 2 << 20, 0]
-    assert not recall_reasons(entry, asked)
-    remember_reasons(entry, told, 1 << 10)
-    assert recall_reasons(entry, asked)
+    assert not recall_reasons(known, asked)
+    remember_reasons(known, told, 1 << 10)
+    assert recall_reasons(known, asked)
     assert asked[memo.VERDICT + 1] == 2 << 20 | 1 << 10
     assert (asked[memo.VERDICT + 2 :][:5] == told[memo.VERDICT + 2 :][:5]).all()
 
 
-def test_another_key_gives_other_tags():
-    row = row_of(range(FEATURES))
-    assert tag_of(row, KEY) != tag_of(row, KEY + 2)
-
-
-def test_table_is_a_power_of_two():
-    with pytest.raises(AssertionError, match="power of two, is 3"):
-        memo.make_memo(3)
+def test_box_that_is_remembered_anew_has_no_reasons():
+    told, asked = np.ones(ROW.words, np.int64), np.zeros(ROW.words, np.int64)
+    known = memo.make_memo(1)
+    remember_reasons(known, told, 1 << 10)
+    remember(known, told)
+    assert not recall_reasons(known, asked)

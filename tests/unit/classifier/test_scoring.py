@@ -103,7 +103,7 @@ def test_verdicts_are_those_of_the_plain_model(seed, records, batch):
     draw = random.Random(seed)
     model = drawn_model(draw)
     detector = detector_of(model)
-    work = make_work(ROWS_MAX, alerted.make_set(8), alerted.make_key((seed, 3)))
+    work = make_work(alerted.make_set(8), alerted.make_key((seed, 3)))
     plain = PlainAlerts()
     alerts = kept = 0
     for begin in range(0, len(records), batch):
@@ -148,7 +148,7 @@ def test_margin_at_its_threshold_alerts():
     trees = [random_tree(random.Random(1), 1)]
     trees[0].leaves[:] = 0.25
     detector = detector_of(Plain([trees], [trees], [0.25], [0.25], [1.0]))
-    work = make_work(1, alerted.make_set(8), alerted.make_key((1, 3)))
+    work = make_work(alerted.make_set(8), alerted.make_key((1, 3)))
     rows = np.zeros((1, ROW.words), np.int64)
     assert score(rows, rows.view(np.float32), 1, detector, work) == (1, 1)
     assert verdict_of(rows[0]) == (0.5, 0.5, 1, True, True)
@@ -158,7 +158,7 @@ def test_part_alerts_once_however_many_records_it_has():
     trees = [random_tree(random.Random(1), 1)]
     trees[0].leaves[:] = 0.25
     detector = detector_of(Plain([trees], [trees], [0.25], [0.25], [1.0]))
-    work = make_work(9, alerted.make_set(8), alerted.make_key((1, 3)))
+    work = make_work(alerted.make_set(8), alerted.make_key((1, 3)))
     rows = np.zeros((9, ROW.words), np.int64)
     rows[:, ROW.index("first_reference")] = [1, 1, 1, 2, 1, 2, 1, 2, 1]
     rows[6:8, ROW.index("head")] = packed(ROW, "head", reason=IDLE)
@@ -176,15 +176,19 @@ def test_known_vectors_have_the_rows_that_new_ones_have(seed, drawn):
     detector = detector_of(drawn_model(draw))
     vectors = np.asarray([[draw.choice([0.0, 1.0, -1.0]) for _ in range(142)] for _ in range(6)])
     vectors[5, 1:] = vectors[4, 1:]  # Two that differ in their first number alone.
+    vectors = vectors[drawn]
+    for vector in vectors[::2]:  # And some alike but for a few features, so that boxes differ.
+        for feature in draw.sample(range(142), 20):
+            vector[feature] = draw.choice([0.0, 1.0, -1.0, 0.5])
     rows = np.zeros((len(drawn), ROW.words), np.int64)
     floats = rows.view(np.float32)
-    floats[:, VECTOR_AT : VECTOR_AT + FEATURES] = vectors[drawn]
+    floats[:, VECTOR_AT : VECTOR_AT + FEATURES] = vectors
     rows[:, ROW.index("head")] = packed(ROW, "head", reason=IDLE)
     alone = rows.copy()
     for row in alone.reshape(-1, 1, ROW.words):
-        work = make_work(1, alerted.make_set(8), alerted.make_key((seed, 3)))
+        work = make_work(alerted.make_set(8), alerted.make_key((seed, 3)))
         score(row, row.view(np.float32), 1, detector, work)
-    work = make_work(len(rows), alerted.make_set(8), alerted.make_key((seed, 3)))
+    work = make_work(alerted.make_set(8), alerted.make_key((seed, 3)))
     work = work._replace(memo=make_memo(2))  # So small that vectors push each other out.
     for _ in range(2):
         again = rows.copy()

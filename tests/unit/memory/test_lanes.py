@@ -12,6 +12,7 @@ from engine.memory import lanes
 from engine.memory.pointers import pointer
 
 OCTET = st.integers(0, 255)
+NUMBER = st.sampled_from([-np.inf, -1.0, -0.0, 0.0, 1e-40, 1.0, np.inf, np.nan])
 
 
 @njit
@@ -37,6 +38,11 @@ def _leading_zeros(word):
 @njit
 def _matching_block(words, index, byte):
     return lanes.matching_block(pointer(words), index, byte)
+
+
+@njit
+def _floats_inside(values, index, limits, width):
+    return lanes.floats_inside(pointer(values), index, pointer(limits), width)
 
 
 @njit
@@ -119,3 +125,14 @@ def test_leading_zeros_stand_before_the_highest_one(word):
     expected = 64 - (word % (1 << 64)).bit_length()
     assert _leading_zeros(word) == expected
     assert lanes.leading_zeros(word) == expected
+
+
+@given(drawn=st.lists(st.tuples(NUMBER, NUMBER, NUMBER), min_size=16, max_size=20))
+def test_floats_are_inside_when_above_the_lower_limit_and_not_above_the_upper(drawn):
+    values, lows, highs = (np.asarray(column, np.float32) for column in zip(*drawn, strict=True))
+    limits = np.concatenate([highs, -lows])
+    inside = [low < value <= high for value, low, high in drawn]
+    for index in range(len(drawn) - 15):
+        expected = mask(inside[index : index + 16])
+        assert _floats_inside(values, index, limits, len(drawn)) == expected
+        assert lanes.floats_inside(values, index, limits, len(drawn)) == expected
