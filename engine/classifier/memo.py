@@ -10,8 +10,8 @@ those of many flows alike. Looked up as equal vectors, 52 and 30 % were known.
 What an attacker can do is to send vectors that lie in no box: each costs a look at all of them, and
 the forests. A feature that is not a number lies in no box.
 
-    limits      of a box, float32: the upper limit of each feature, then, from WIDTH on, the negative
-                of the lower one: both are narrowed by taking the smaller (forest.py)
+    limits      of a box, float32: the upper limit of each feature; from WIDTH on, the negative of
+                the lower one: both are narrowed by taking the smaller (forest.py)
     verdicts    of a box: whether it is explained | words of the verdict as in a row. They hold no
                 alert: whether a part has had its own is no matter of its vector.
     order       the boxes' numbers, that which was used last first
