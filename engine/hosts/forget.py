@@ -37,8 +37,9 @@ from engine.hosts.sorting import make_heap, take_smallest
 from engine.hosts.space import HEAP_WORDS, host_at, key_of
 from engine.layouts.hosts import HOSTS, PAIR_TIMES
 from engine.memory.options import KERNEL
-from engine.memory.pointers import shifted
+from engine.memory.pointers import prefetch_write, shifted
 
+_AHEAD = 8  # Entries.
 _HEAP_AT = HOSTS.index("heap_at")
 _PLACE = HEAP_WORDS - 1
 _HOST_SHAPE = (HEAP_WORDS, 4)  # Pane, version, high, low.
@@ -61,6 +62,15 @@ def _forget_host(space, place):
     host[HIGH] = words[HOST_FREE]
     words[HOST_FREE] = place
     space.counters[_HOSTS_FORGOTTEN] += 1
+
+
+@njit(**KERNEL)
+def _part(heap, shape, count, left):
+    """Move the smallest of `count` entries behind the `left` largest, the smallest last."""
+    make_heap(heap, shape, count)
+    while count > left:
+        take_smallest(heap, shape, count)
+        count -= 1
 
 
 @njit(**KERNEL)
@@ -87,11 +97,13 @@ def _forget_down_to(space, only_external, left):
     words = space.words
     heap = shifted(words, words[_HEAP_AT])
     count = _gather_hosts(words, only_external)
-    make_heap(heap, _HOST_SHAPE, count)
-    while count > left:
-        take_smallest(heap, _HOST_SHAPE, count)
-        count -= 1
-        _forget_host(space, heap[count * HEAP_WORDS + _PLACE])
+    _part(heap, _HOST_SHAPE, count, left)
+    for number in range(count - 1, left - 1, -1):
+        ahead = shifted(heap, max(left, number - _AHEAD) * HEAP_WORDS)
+        prefetch_write(host_at(words, ahead[_PLACE]), 0)
+        hashed = index.address_hash(ahead[2], ahead[3], key_of(words))
+        index.ask(host_index(words), words[HOST_BITS], hashed)
+        _forget_host(space, heap[number * HEAP_WORDS + _PLACE])
 
 
 @njit(**KERNEL)
@@ -135,9 +147,11 @@ def forget_pairs(space):
                 entry[1 + word] = pair[word]
             entry[_PLACE] = place
             count += 1
-    make_heap(heap, _PAIR_SHAPE, count)
     left = 3 * places // 4
-    while count > left:
-        take_smallest(heap, _PAIR_SHAPE, count)
-        count -= 1
-        _forget_pair(space, heap[count * HEAP_WORDS + _PLACE])
+    _part(heap, _PAIR_SHAPE, count, left)
+    for number in range(count - 1, left - 1, -1):
+        ahead = shifted(heap, max(left, number - _AHEAD) * HEAP_WORDS)
+        prefetch_write(pair_at(words, ahead[_PLACE]), 0)
+        hashed = hash_pair(words, shifted(ahead, 1))
+        index.ask(pair_index(words), words[PAIR_BITS], hashed)
+        _forget_pair(space, heap[number * HEAP_WORDS + _PLACE])

@@ -45,6 +45,16 @@ def ask(index, bits, hashed):
     prefetch(index, _home(hashed, bits))
 
 
+@njit(**HOT)
+def guess(index, bits, hashed):
+    """Return the first place that stands under a hash as far as the index keeps it, or 0."""
+    mask = (1 << bits) - 1
+    at = _home(hashed, bits)
+    while index[at] != 0 and (index[at] ^ hashed) >> PLACE_BITS != 0:
+        at = (at + 1) & mask
+    return index[at] & _PLACE_MASK
+
+
 @njit(**KERNEL)
 def find(index, bits, hashed, records, key):
     """Return the place of a key, or 0. `records`: pointer, words of each; `key`: pointer, words."""

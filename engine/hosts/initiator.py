@@ -16,6 +16,7 @@ from engine.hosts.op import (
     HTTP,
     INITIATOR,
     PANE,
+    PEER_HASH,
     REFUSED,
     RESPONDER,
     SQUARES,
@@ -187,10 +188,9 @@ def add_flow(space, op):
     cell = _add_peers(part, op, pane, peer_kind)
     marks = marks_of(op)
     if marks:
-        peer_hash = peer_hash_of(words, op)
-        _add_marks(cell, op, marks, peer_hash)
+        _add_marks(cell, op, marks, op[PEER_HASH])
         if marks & STARTED:
-            add_start(space, op, peer_kind, peer_hash)
+            add_start(space, op, peer_kind)
 
 
 @njit(**KERNEL)

@@ -1,7 +1,7 @@
 """Records take their hosts' rows: features 82 to 91 and 93 to 141, and the pair's feature 99.
 
 Between two ends of panes rows and pairs do not change, so the records of that time are joined
-together: hash and ask, find and ask, copy.
+together: hash and ask for the indices; ask for what they have; find and copy.
 """
 
 import numpy as np
@@ -32,13 +32,20 @@ from engine.hosts.rows import (
     find_responder_row,
 )
 from engine.hosts.space import JOIN_ROWS, JOIN_WORDS, key_of
-from engine.layouts.hosts import HOST_ROW, INITIATOR_FEATURES, RESPONDER_FEATURES, RESPONDER_ROW
+from engine.layouts.hosts import (
+    HOST_ROW,
+    INITIATOR_FEATURES,
+    PAIR,
+    RESPONDER_FEATURES,
+    RESPONDER_ROW,
+)
 from engine.layouts.records import ROW
 from engine.memory.options import HOT, KERNEL
 from engine.memory.pointers import prefetch, shifted
 
 _HOST_ROW_WORDS = HOST_ROW.words
 _RESPONDER_ROW_WORDS = RESPONDER_ROW.words
+_PAIR_WORDS = PAIR.words
 
 _ROW_WORDS = ROW.words
 _INITIATOR, _RESPONDER = ROW.index("initiator_high"), ROW.index("responder_high")
@@ -92,19 +99,33 @@ def _ask(space, row, kept):
 
 
 @njit(**HOT)
-def _find(space, kept, key):
-    """Find a record's rows and pair; ask for their lines. `key` is scratch of four words."""
-    words = space.words
+def _ask_lines(words, count):
+    """Ask for the lines of `count` words."""
+    for at in range(0, count, 8):
+        prefetch(words, at)
+
+
+@njit(**HOT)
+def _guess(words, kept):
+    """Ask for the rows and the pair that the indices have under a record's hashes."""
+    bits = words[ROW_BITS]
+    place = index.guess(shifted(words, words[INITIATOR_INDEX_AT]), bits, kept[_HASH])
+    row = shifted(words, words[INITIATOR_ROWS_AT] + place * _HOST_ROW_WORDS)
+    _ask_lines(row, _HOST_ROW_WORDS)
+    place = index.guess(shifted(words, words[RESPONDER_INDEX_AT]), bits, kept[_TO_HASH])
+    row = shifted(words, words[RESPONDER_ROWS_AT] + place * _RESPONDER_ROW_WORDS)
+    _ask_lines(row, _RESPONDER_ROW_WORDS)
+    place = index.guess(pair_index(words), words[PAIR_BITS], kept[_PAIR_HASH])
+    _ask_lines(pair_at(words, place), _PAIR_WORDS)
+
+
+@njit(**HOT)
+def _find(words, kept, key):
+    """Find a record's rows. `key` is scratch of four words."""
     key[0], key[1], key[2], key[3] = kept[0], kept[_FROM], kept[_FROM + 1], kept[_PANE]
     kept[_FOUND] = find_initiator_row(words, kept[_HASH], key)
-    if kept[_FOUND]:
-        row = shifted(words, words[INITIATOR_ROWS_AT] + kept[_FOUND] * _HOST_ROW_WORDS)
-        for line in range(8, _HOST_ROW_WORDS, 8):
-            prefetch(row, line)
     key[1], key[2] = kept[_TO], kept[_TO + 1]
     kept[_TO_FOUND] = find_responder_row(words, kept[_TO_HASH], key)
-    if kept[_TO_FOUND]:
-        prefetch(words, words[RESPONDER_ROWS_AT] + kept[_TO_FOUND] * _RESPONDER_ROW_WORDS + 8)
 
 
 @njit(**HOT)
@@ -160,9 +181,10 @@ def join_rows(space, rows, values, begin, end):
             row = shifted(rows, (first + number) * _ROW_WORDS)
             _ask(space, row, shifted(space.key, number * JOIN_WORDS))
         for number in range(count):
-            kept = shifted(space.key, number * JOIN_WORDS)
-            _find(space, kept, shifted(kept, _NEEDED))
+            _guess(space.words, shifted(space.key, number * JOIN_WORDS))
         for number in range(count):
             row = shifted(rows, (first + number) * _ROW_WORDS)
             target = shifted(values, 2 * (first + number) * _ROW_WORDS)
-            _fill(space, shifted(space.key, number * JOIN_WORDS), row, target)
+            kept = shifted(space.key, number * JOIN_WORDS)
+            _find(space.words, kept, shifted(kept, _NEEDED))
+            _fill(space, kept, row, target)

@@ -17,7 +17,7 @@ from engine.hosts.space import host_at, initiator_at, responder_at
 from engine.layouts.hosts import HOST, HOSTS, NEVER
 from engine.layouts.windows import PART, RESPONDER_PART
 from engine.memory.options import HOT, KERNEL
-from engine.memory.pointers import shifted
+from engine.memory.pointers import prefetch_write, shifted
 
 _HOST_WORDS = HOST.words
 
@@ -42,7 +42,7 @@ PREFIX_HASH = HOST.index("prefix_hash")
 HAS_START = HOST.index("has_start")
 INITIATOR_PLACE = HOST.index("initiator_place")
 RESPONDER_PLACE = HOST.index("responder_place")
-_INTERNAL_PLACE = HOST.index("internal_place")
+INTERNAL_PLACE = HOST.index("internal_place")
 _NAMES_PLACE = HOST.index("names_place")
 KEY_WORDS = 3
 _STAMPS = 16  # Both lines of stamps that begin an initiator part.
@@ -74,6 +74,7 @@ def _take_place(words):
     place = words[HOST_FREE]
     if place:
         words[HOST_FREE] = host_at(words, place)[HIGH]
+        prefetch_write(host_at(words, words[HOST_FREE]), 0)
         return place
     words[HOST_FRESH] += 1
     return words[HOST_FRESH]
@@ -104,7 +105,7 @@ def make_host(space, hashed, address, pane):
     host[ADDRESS_HASH] = fixed_address_hash(address[0], address[1], address[2])
     host[PREFIX_HASH] = fixed_prefix_hash(address[0], address[1], address[2])
     host[HAS_START] = host[INITIATOR_PLACE] = host[RESPONDER_PLACE] = 0
-    host[_INTERNAL_PLACE] = host[_NAMES_PLACE] = 0
+    host[INTERNAL_PLACE] = host[_NAMES_PLACE] = 0
     index.insert(host_index(words), words[HOST_BITS], hashed, place)
     words[HOST_COUNT] += 1
     words[EXTERNAL_COUNT] += is_external
@@ -164,9 +165,9 @@ def responder_place(words, place):
 def internal_place(words, place):
     """Return the place of a host's starts to internal peers, likewise."""
     host = host_at(words, place)
-    if host[_INTERNAL_PLACE] == 0:
+    if host[INTERNAL_PLACE] == 0:
         return take_place(words, INTERNALS, host)
-    return host[_INTERNAL_PLACE]
+    return host[INTERNAL_PLACE]
 
 
 @njit(**HOT)

@@ -13,7 +13,11 @@ from engine.memory.pointers import shifted
 KIND, PANE, INITIATOR, RESPONDER = range(16, 20)
 INITIATOR_ADDRESS, INITIATOR_HASH = 20, 23  # Version, high, low; then the keyed hash.
 RESPONDER_ADDRESS, RESPONDER_HASH = 24, 27
+# Fixed hashes: of the responder's address, of its port (of starts); of the initiator's address and
+# prefix. Set where the lines are asked for that they lead to (ahead.py).
+PEER_HASH, PORT_HASH, FROM_HASH, FROM_PREFIX = range(28, 32)
 DELTA_OP, REMAINDER_OP, FACT_OP, ENDED_OP = 1, 2, 3, 4
+TCP = 6
 # An ended mark has these in the place of head and position.
 ENDED_BITS, DURATION, DATA_PACKETS = 0, 1, 2
 assert DELTA_EVENT.size_bytes == FACT_EVENT.size_bytes == 8 * KIND
@@ -96,6 +100,14 @@ def marks_of(op):
 def service_of(op):
     """Return the service class."""
     return op[HEAD] >> _SERVICE_SHIFT & _SERVICE_MASK
+
+
+@njit(**HOT)
+def is_start(op):
+    """Return whether a flow starts."""
+    if op[KIND] == FACT_OP or op[KIND] == ENDED_OP:
+        return False
+    return marks_of(op) & STARTED != 0
 
 
 @njit(**HOT)

@@ -1,40 +1,22 @@
 """What happens to hosts, a few operations at a time: deltas, remainders, facts, ended marks.
 
-Operations (op.py) are gathered, then taken in three passes over all of them: hash and ask for the
-index; find or make the hosts and ask for their lines; add. What a pass asks for is there when the
-next one comes. Each pass keeps the order, so hosts are made in it.
+Operations (op.py) are gathered, then taken in passes over all of them: hash and ask for the index;
+ask for the hosts; find or make them and ask for their lines; ask for filters; add. What a pass asks
+for (ahead.py) is there when the next one comes. Each pass keeps the order, so hosts are made in it.
 """
 
 from numba import njit
 
 from engine.events import counter_index
 from engine.hosts import index, op
+from engine.hosts.ahead import ask_host, ask_initiator, ask_known, ask_responder
 from engine.hosts.initiator import add_flow, add_message, end_flow
-from engine.hosts.known import (
-    HOST_BITS,
-    INITIATOR_PLACE,
-    RESPONDER_PLACE,
-    find_host,
-    host_index,
-    make_host,
-)
-from engine.hosts.responder import TO_10_AT, add_flow_to, end_flow_to
-from engine.hosts.space import (
-    OP_WORDS,
-    OPS_MAX,
-    PACKETS_300_AT,
-    host_at,
-    initiator_at,
-    key_of,
-    responder_at,
-    spread,
-)
-from engine.hosts.starts import STARTS_30_AT, STARTS_60_AT
-from engine.hosts.windows import PANES_30, PANES_60
+from engine.hosts.known import HOST_BITS, find_host, host_index, make_host
+from engine.hosts.responder import add_flow_to, end_flow_to
+from engine.hosts.space import OP_WORDS, OPS_MAX, key_of
 from engine.layouts.records import DELTA_EVENT, FACT_EVENT
-from engine.layouts.windows import RESPONDER_10, STARTS_30, STARTS_60
 from engine.memory.options import HOT, KERNEL
-from engine.memory.pointers import prefetch_write, shifted
+from engine.memory.pointers import shifted
 
 _REFUSED = counter_index("classifier", "host_refused")
 _KEY = DELTA_EVENT.index("key")
@@ -42,9 +24,6 @@ _FIRST, _SECOND = DELTA_EVENT.index("initiator_high"), DELTA_EVENT.index("respon
 _VERSION_SHIFT = DELTA_EVENT.shift("key", "version6")
 _FACT_HOST, _FACT_VERSION6 = FACT_EVENT.index("host_high"), FACT_EVENT.index("version6")
 _EVENT_WORDS = DELTA_EVENT.words
-_LINE_WORDS = 8
-_STARTS_30_WORDS, _STARTS_60_WORDS = STARTS_30.words, STARTS_60.words
-_RESPONDER_10_WORDS = RESPONDER_10.words
 
 
 @njit(**HOT)
@@ -93,50 +72,25 @@ def _find(space, one, address_at, hash_at, makes):
 
 
 @njit(**HOT)
-def _ask_lines(words, count):
-    """Ask for the first words of something that will be written."""
-    for at in range(0, count, _LINE_WORDS):
-        prefetch_write(words, at)
-
-
-@njit(**HOT)
-def _ask_initiator(words, place, pane, is_start):
-    """Ask for the lines of an initiator part that will be written."""
-    host = host_at(words, place)
-    prefetch_write(host, _LINE_WORDS)
-    place = host[INITIATOR_PLACE]
-    _ask_lines(initiator_at(words, place), PACKETS_300_AT)
-    if is_start:
-        first, gap = spread(words, STARTS_30_AT, _STARTS_30_WORDS, place)
-        _ask_lines(shifted(first, (pane // PANES_30 & 1) * gap), 5 * _LINE_WORDS)
-        first, gap = spread(words, STARTS_60_AT, _STARTS_60_WORDS, place)
-        _ask_lines(shifted(first, (pane // PANES_60 & 1) * gap), 2 * _LINE_WORDS)
-
-
-@njit(**HOT)
-def _ask_responder(words, place, pane):
-    """Ask for the lines of a responder part that will be written."""
-    host = host_at(words, place)
-    prefetch_write(host, _LINE_WORDS)
-    place = host[RESPONDER_PLACE]
-    _ask_lines(responder_at(words, place), _LINE_WORDS)
-    first, gap = spread(words, TO_10_AT, _RESPONDER_10_WORDS, place)
-    _ask_lines(shifted(first, (pane & 1) * gap), 2 * _LINE_WORDS)
+def _ask_hosts(words, one):
+    """Ask for an operation's hosts."""
+    ask_host(words, one[op.INITIATOR_HASH])
+    if one[op.KIND] != op.FACT_OP:
+        ask_host(words, one[op.RESPONDER_HASH])
 
 
 @njit(**HOT)
 def _place(space, one):
     """Find or make an operation's hosts; ask for their lines."""
     makes = one[op.KIND] != op.ENDED_OP
-    is_start = makes and one[op.KIND] != op.FACT_OP and op.marks_of(one) & op.STARTED != 0
     one[op.INITIATOR] = _find(space, one, op.INITIATOR_ADDRESS, op.INITIATOR_HASH, makes)
     one[op.RESPONDER] = 0
-    if one[op.INITIATOR]:
-        _ask_initiator(space.words, one[op.INITIATOR], one[op.PANE], is_start)
     if one[op.KIND] != op.FACT_OP:
         one[op.RESPONDER] = _find(space, one, op.RESPONDER_ADDRESS, op.RESPONDER_HASH, makes)
         if one[op.RESPONDER]:
-            _ask_responder(space.words, one[op.RESPONDER], one[op.PANE])
+            ask_responder(space.words, one)
+    if one[op.INITIATOR]:
+        ask_initiator(space.words, one)
 
 
 @njit(**HOT)
@@ -166,7 +120,11 @@ def flush(space):
     for number in range(count):
         _hash(space, shifted(space.ops, number * OP_WORDS))
     for number in range(count):
+        _ask_hosts(space.words, shifted(space.ops, number * OP_WORDS))
+    for number in range(count):
         _place(space, shifted(space.ops, number * OP_WORDS))
+    for number in range(count):
+        ask_known(space.words, shifted(space.ops, number * OP_WORDS))
     for number in range(count):
         _add(space, shifted(space.ops, number * OP_WORDS))
     space.pending[0] = 0

@@ -11,7 +11,7 @@ from engine.hosts.known import HIGH, LOW, VERSION
 from engine.hosts.space import key_of
 from engine.layouts.hosts import HOSTS, PAIR, PAIR_TIMES, START
 from engine.memory.options import HOT, KERNEL
-from engine.memory.pointers import shifted
+from engine.memory.pointers import prefetch_write, shifted
 from engine.memory.wide import square_add, variance_numerator, wrapped_difference
 
 _PAIR_WORDS = PAIR.words
@@ -35,7 +35,9 @@ _REFUSED = counter_index("classifier", "pairs_refused")
 KEY_WORDS = 6  # Version, both addresses, port.
 STARTS = PAIR.index("pair_starts")
 TIMES = PAIR.index("times")
-_START_TIME, _PORT = START.index("start_time"), START.index("peer_port")
+_START_TIME, _PORT, _PAIR_HASH = (
+    START.index(name) for name in ("start_time", "peer_port", "pair_hash")
+)
 
 
 @njit(**HOT)
@@ -88,13 +90,18 @@ def _make_pair(space, hashed, key):
 
 
 @njit(**HOT)
-def ask_pair(words, host, start):
+def ask_index(words, start):
     """Ask for where the search for the pair of a start (pointer to it) will begin."""
-    secret = key_of(words)
-    initiator = index.address_hash(host[HIGH], host[LOW], secret)
-    responder = index.address_hash(start[_PORT - 2], start[_PORT - 1], secret)
-    hashed = index.pair_hash(initiator, responder, start[_PORT], secret)
-    index.ask(pair_index(words), words[PAIR_BITS], hashed)
+    index.ask(pair_index(words), words[PAIR_BITS], start[_PAIR_HASH])
+
+
+@njit(**HOT)
+def ask_pair(words, start):
+    """Ask for the pair that the index has under the hash of a start's pair."""
+    place = index.guess(pair_index(words), words[PAIR_BITS], start[_PAIR_HASH])
+    pair = pair_at(words, place if place else words[PAIR_FREE])
+    prefetch_write(pair, 0)
+    prefetch_write(pair, TIMES + 1)
 
 
 @njit(**KERNEL)
@@ -103,7 +110,7 @@ def enter_pair(space, host, start):
     key = space.key
     key[0], key[1], key[2] = host[VERSION], host[HIGH], host[LOW]
     key[3], key[4], key[5] = start[_PORT - 2], start[_PORT - 1], start[_PORT]
-    hashed = hash_pair(space.words, key)
+    hashed = start[_PAIR_HASH]
     place = find_pair(space.words, hashed, key)
     if place == 0:
         place = _make_pair(space, hashed, key)

@@ -35,9 +35,18 @@ from engine.hosts.pairs import (
 from engine.hosts.pools import empty_pools
 from engine.hosts.responder import TO_10_AT
 from engine.hosts.responder_row import write_responder_row
-from engine.hosts.rows import INITIATOR_RING, RESPONDER_RING, ROW_BITS, ROWS, ask_row, hash_row
+from engine.hosts.rows import (
+    INITIATOR_RING,
+    RESPONDER_RING,
+    ROW_BITS,
+    ROWS,
+    ask_coming_entry,
+    ask_coming_row,
+    ask_row,
+    hash_row,
+)
 from engine.hosts.space import (
-    INITIATOR_WORDS,
+    PACKETS_30_AT,
     RESPONDER_WORDS,
     host_at,
     initiator_at,
@@ -45,10 +54,19 @@ from engine.hosts.space import (
     responder_at,
     spread,
 )
-from engine.hosts.starts import STARTS_30_AT, STARTS_60_AT, apply_starts
-from engine.hosts.windows import PANES_60
+from engine.hosts.starts import apply_starts
+from engine.hosts.view import view_of
 from engine.layouts.hosts import HOST_ROW, HOSTS, NEVER, RESPONDER_ROW
-from engine.layouts.windows import RESPONDER_10, STARTS_30, STARTS_60
+from engine.layouts.windows import (
+    INITIATOR_30,
+    INITIATOR_60,
+    INITIATOR_300,
+    INTERNAL_300,
+    RESPONDER_10,
+    STARTS_30,
+    STARTS_60,
+    STARTS_300,
+)
 from engine.memory.atomics import fence_release, store_relaxed, store_release
 from engine.memory.options import HOT, KERNEL
 from engine.memory.pointers import prefetch, shifted
@@ -61,16 +79,27 @@ ROWS_VERSION = HOSTS.index("rows_version")
 BEGINNING = -(1 << 63)
 _AHEAD = 6
 _LINE_WORDS = 8
+_INITIATOR_30_WORDS, _INITIATOR_60_WORDS = INITIATOR_30.words, INITIATOR_60.words
+_INITIATOR_300_WORDS, _INTERNAL_300_WORDS = INITIATOR_300.words, INTERNAL_300.words
 _STARTS_30_WORDS, _STARTS_60_WORDS = STARTS_30.words, STARTS_60.words
+_STARTS_300_WORDS = STARTS_300.words
 _RESPONDER_10_WORDS = RESPONDER_10.words
 
 
 @njit(**HOT)
-def _ask(group, place, count):
-    """Ask for a place of a group."""
-    words = shifted(group[0], place * group[1])
+def _ask(cells, count):
+    """Ask for both cells of a group."""
     for at in range(0, count, _LINE_WORDS):
-        prefetch(words, at)
+        prefetch(cells[0], at)
+        prefetch(cells[1], at)
+
+
+@njit(**HOT)
+def _ask_stamps(words, place):
+    """Ask for what says where the cells of an initiator part are; its host has been asked for."""
+    part = initiator_at(words, host_at(words, place)[INITIATOR_PLACE])
+    for at in range(0, PACKETS_30_AT, _LINE_WORDS):
+        prefetch(part, at)
 
 
 @njit(**KERNEL)
@@ -78,16 +107,14 @@ def _ask_initiator(words, place, pane):
     """Ask for what the row of an initiator part is made of, and for where it goes."""
     host = host_at(words, place)
     ask_row(words, host, pane, INITIATOR_RING)
-    place = host[INITIATOR_PLACE]
-    part = initiator_at(words, place)
-    for at in range(0, INITIATOR_WORDS, _LINE_WORDS):
-        prefetch(part, at)
-    group = spread(words, STARTS_30_AT, _STARTS_30_WORDS, place)
-    _ask(group, 0, _STARTS_30_WORDS)
-    _ask(group, 1, _STARTS_30_WORDS)
-    _ask(
-        spread(words, STARTS_60_AT, _STARTS_60_WORDS, place), pane // PANES_60 & 1, _STARTS_60_WORDS
-    )
+    view = view_of(words, host, pane)
+    _ask(view.packets_30, _INITIATOR_30_WORDS)
+    _ask(view.packets_60, _INITIATOR_60_WORDS)
+    _ask(view.packets_300, _INITIATOR_300_WORDS)
+    _ask(view.starts_30, _STARTS_30_WORDS)
+    _ask(view.starts_60, _STARTS_60_WORDS)
+    _ask(view.starts_300, _STARTS_300_WORDS)
+    _ask(view.internal, _INTERNAL_300_WORDS)
 
 
 @njit(**KERNEL)
@@ -99,8 +126,10 @@ def _ask_responder(words, place, pane):
     part = responder_at(words, place)
     for at in range(0, RESPONDER_WORDS, _LINE_WORDS):
         prefetch(part, at)
-    group = spread(words, TO_10_AT, _RESPONDER_10_WORDS, place)
-    _ask(group, pane & 1, _RESPONDER_10_WORDS)
+    first, gap = spread(words, TO_10_AT, _RESPONDER_10_WORDS, place)
+    for at in range(0, _RESPONDER_10_WORDS, _LINE_WORDS):
+        prefetch(first, (pane & 1) * gap + at)
+        prefetch(first, (1 - (pane & 1)) * gap + at)
 
 
 @njit(**HOT)
@@ -116,15 +145,21 @@ def _write_rows(space, pane):
     words = space.words
     begin = words[TOUCHED_AT]
     for number in range(words[TOUCHED_INITIATORS]):
-        _ask_host(words, begin, number + 2 * _AHEAD, words[TOUCHED_INITIATORS])
+        _ask_host(words, begin, number + 3 * _AHEAD, words[TOUCHED_INITIATORS])
+        if number + 2 * _AHEAD < words[TOUCHED_INITIATORS]:
+            _ask_stamps(words, words[begin + number + 2 * _AHEAD])
+            ask_coming_row(words, INITIATOR_RING, _HOST_ROW_WORDS, 2 * _AHEAD)
         if number + _AHEAD < words[TOUCHED_INITIATORS]:
             _ask_initiator(words, words[begin + number + _AHEAD], pane)
+            ask_coming_entry(words, INITIATOR_RING, _HOST_ROW_WORDS, _AHEAD)
         write_initiator_row(space, words[begin + number], pane)
     begin += words[HOSTS_MAX]
     for number in range(words[TOUCHED_RESPONDERS]):
         _ask_host(words, begin, number + 2 * _AHEAD, words[TOUCHED_RESPONDERS])
+        ask_coming_row(words, RESPONDER_RING, _RESPONDER_ROW_WORDS, 2 * _AHEAD)
         if number + _AHEAD < words[TOUCHED_RESPONDERS]:
             _ask_responder(words, words[begin + number + _AHEAD], pane)
+            ask_coming_entry(words, RESPONDER_RING, _RESPONDER_ROW_WORDS, _AHEAD)
         write_responder_row(space, words[begin + number], pane)
     words[TOUCHED_INITIATORS] = words[TOUCHED_RESPONDERS] = 0
 

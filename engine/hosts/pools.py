@@ -13,6 +13,7 @@ from engine.hosts.space import INITIATOR_WORDS, RESPONDER_WORDS
 from engine.layouts.hosts import HOST, HOSTS
 from engine.layouts.windows import INTERNAL_300, NAMES_300
 from engine.memory.options import HOT, KERNEL
+from engine.memory.pointers import prefetch_write
 
 
 class Pool(NamedTuple):
@@ -50,6 +51,7 @@ def take_place(words, pool, host):
     place = words[pool.free]
     if place:
         words[pool.free] = words[words[pool.begin] + place * pool.words]
+        prefetch_write(words, words[pool.begin] + words[pool.free] * pool.words)
     else:
         words[pool.fresh] += 1
         place = words[pool.fresh]

@@ -7,6 +7,8 @@ from engine.hosts.known import ADDRESS_HASH, PREFIX_HASH, responder_place, touch
 from engine.hosts.op import (
     BWD_BYTES,
     ENDED_BITS,
+    FROM_HASH,
+    FROM_PREFIX,
     FWD_BYTES,
     HANDSHAKE,
     INITIATOR,
@@ -61,7 +63,7 @@ TO_STARTS, TO_SYN, TO_SYN_OPEN, TO_ENDED, TO_PROPER, LENGTH_BINS, PREFIX_BUCKETS
 )
 TO_PACKETS_60 = RESPONDER_60.index("to_packets_60")
 LENGTH_BIN_BYTES, LENGTH_BIN_LAST = 96, 15
-_PREFIX_BITS = 6
+PREFIX_BITS = 6
 _TCP, _UDP = 6, 17
 _ENDED_PROPER = 2  # As in a final's head.
 
@@ -74,7 +76,7 @@ def _cell_10(words, part, place, pane):
 
 
 @njit(**HOT)
-def _hashes_of_initiator(words, op):
+def hashes_of_initiator(words, op):
     """Return the fixed hashes of the initiator's address and prefix."""
     if op[INITIATOR]:
         host = host_at(words, op[INITIATOR])
@@ -87,13 +89,12 @@ def _hashes_of_initiator(words, op):
 
 
 @njit(**HOT)
-def _add_forward(space, op, cell, packets):
+def _add_forward(op, cell, packets):
     """Count packets to the host: how long, from where, from whom."""
     bin_number = min(LENGTH_BIN_LAST, op[FWD_BYTES] // (LENGTH_BIN_BYTES * packets))
     add_count(cell, LENGTH_BINS, bin_number, packets)
-    address_hash, prefix_hash = _hashes_of_initiator(space.words, op)
-    add_count(cell, PREFIX_BUCKETS, top_bits(prefix_hash, _PREFIX_BITS), packets)
-    raise_register(cell, REGISTERS_AT, address_hash)
+    add_count(cell, PREFIX_BUCKETS, top_bits(op[FROM_PREFIX], PREFIX_BITS), packets)
+    raise_register(cell, REGISTERS_AT, op[FROM_HASH])
 
 
 @njit(**KERNEL)
@@ -121,7 +122,7 @@ def add_flow_to(space, op):
             cell[TO_SYN] += 1
             cell[TO_SYN_OPEN] += marks & HANDSHAKE == 0
     if forward:
-        _add_forward(space, op, cell, forward)
+        _add_forward(op, cell, forward)
     wide = inside(part, TO_60_AT, _RESPONDER_60_WORDS)
     minute = open_cell(part, CELL_60, wide, _RESPONDER_60_WORDS, pane // PANES_60)
     minute[TO_PACKETS_60] += forward

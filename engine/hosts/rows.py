@@ -7,7 +7,7 @@ from engine.hosts import index
 from engine.hosts.space import key_of
 from engine.layouts.hosts import HOST, HOST_ROW, HOSTS, RESPONDER_ROW
 from engine.memory.options import HOT, KERNEL
-from engine.memory.pointers import shifted
+from engine.memory.pointers import prefetch_write, shifted
 
 _HOST_ROW_WORDS = HOST_ROW.words
 _RESPONDER_ROW_WORDS = RESPONDER_ROW.words
@@ -42,6 +42,29 @@ def hash_row(words, key):
     """Return the keyed hash of a row's key (pointer to version, high, low, pane)."""
     secret = key_of(words)
     return index.row_hash(index.address_hash(key[HIGH], key[LOW], secret), key[PANE], secret)
+
+
+@njit(**HOT)
+def _coming_row(words, ring, row_words, ahead):
+    """Return the pointer to the row that will be given up `ahead` rows from now."""
+    place = (words[ring[0]] + ahead) % words[ROWS] + 1
+    return shifted(words, words[ring[3]] + place * row_words)
+
+
+@njit(**HOT)
+def ask_coming_row(words, ring, row_words, ahead):
+    """Ask for a row that will be given up soon, and made anew."""
+    row = _coming_row(words, ring, row_words, ahead)
+    for at in range(0, row_words, 8):
+        prefetch_write(row, at)
+
+
+@njit(**HOT)
+def ask_coming_entry(words, ring, row_words, ahead):
+    """Ask for where the index has a row that will be given up soon: the row is there."""
+    row = _coming_row(words, ring, row_words, ahead)
+    if row[0]:
+        index.ask(shifted(words, words[ring[2]]), words[ROW_BITS], hash_row(words, row))
 
 
 @njit(**KERNEL)

@@ -13,6 +13,7 @@ from numba import njit
 from engine.layouts.windows import FILTER_WORDS
 from engine.memory.lanes import count_bits, leading_zeros
 from engine.memory.options import HOT, KERNEL
+from engine.memory.pointers import prefetch
 from engine.memory.wide import wrapped_sum
 
 BITMAP_BITS, SMALL_BITS = 256, 64
@@ -74,7 +75,8 @@ def count_of(words, at, bucket):
 def entropy(cells, at, buckets, total):
     """Return the entropy in bits of the counts of both cells; `total` is their sum."""
     current, before = cells
-    found = 0.0
+    found = term = 0.0
+    last = 0
     for word in range(at, at + (buckets >> 1)):
         left, right = current[word], before[word]
         if left | right == 0:
@@ -82,8 +84,11 @@ def entropy(cells, at, buckets, total):
         for shift in (0, 32):
             count = (left >> shift & _MASK32) + (right >> shift & _MASK32)
             if count:
-                share = float(count) / float(total)
-                found += share * math.log2(share)
+                # found += share * log2(share), which is the same for the same count.
+                if count != last:
+                    share = float(count) / float(total)
+                    last, term = count, share * math.log2(share)
+                found += term
     return 0.0 - found
 
 
@@ -120,6 +125,13 @@ def estimate(cells, at):
     if found <= 640.0 and zeros > 0:
         return 256.0 * math.log(256.0 / float(zeros))
     return found
+
+
+@njit(**HOT)
+def ask_filter(words, hashed):
+    """Ask for the words of a filter that hold the three bits of a key."""
+    for shift in (52, 40, 28):
+        prefetch(words, ((hashed >> shift) & _FILTER_MASK) >> 6)
 
 
 @njit(**HOT)

@@ -10,15 +10,21 @@ from numba import njit
 from engine.config import PANE_NS
 from engine.events import counter_index
 from engine.hosts.addresses import EXTERNAL, INTERNAL
+from engine.hosts.filters import ask_key, ask_state, enter_keys, is_new, turn_filters
+from engine.hosts.index import pair_hash
 from engine.hosts.known import HAS_START, INITIATOR_PLACE, internal_place
 from engine.hosts.op import (
     ANSWERED,
     INITIATOR,
+    INITIATOR_HASH,
     KIND,
     PANE,
+    PEER_HASH,
+    PORT_HASH,
     REFERENCE,
     REFUSED,
     REMAINDER_OP,
+    RESPONDER_HASH,
     SYN,
     TIME,
     marks_of,
@@ -27,12 +33,10 @@ from engine.hosts.op import (
     protocol_of,
     service_of,
 )
-from engine.hosts.pairs import ask_pair, enter_pair
+from engine.hosts.pairs import ask_index, ask_pair, enter_pair
 from engine.hosts.ports import is_admin
 from engine.hosts.sketches import (
     add_count,
-    enter_filter,
-    is_in_filter,
     set_bit,
     top_bits,
 )
@@ -43,13 +47,13 @@ from engine.hosts.space import (
     host_at,
     initiator_at,
     inside,
+    key_of,
     spread,
 )
 from engine.hosts.windows import PANES_30, PANES_60, PANES_300, open_cell
 from engine.layouts.hosts import HOST, HOSTS, START
 from engine.layouts.windows import (
     CELLS_150,
-    FILTER_WORDS,
     INTERNAL_300,
     PART,
     STARTS_30,
@@ -57,7 +61,7 @@ from engine.layouts.windows import (
     STARTS_300,
 )
 from engine.memory.options import HOT, KERNEL
-from engine.memory.pointers import shifted
+from engine.memory.pointers import prefetch_write, shifted
 from engine.memory.wide import square_add, wrapped_difference
 from engine.packets.fixed_hash import hash_port
 
@@ -69,8 +73,6 @@ _STARTS_60_WORDS = STARTS_60.words
 
 _TCP = 6
 GAP_MAX = 1 << 48  # What a longer gap counts as, ns.
-INSERTIONS_MAX = 512  # New starts in a filter, after which the next begins.
-GENERATION_NS = 3600 * 10**9
 SLICE_PANES = 2  # 10 s.
 _AHEAD = 8  # Starts.
 
@@ -78,7 +80,6 @@ START_COUNT = HOSTS.index("start_count")
 REMAINDER_STARTS = HOSTS.index("remainder_starts")
 START_CAPACITY = HOSTS.index("start_capacity")
 STARTS_AT = HOSTS.index("starts_at")
-FILTERS_AT = HOSTS.index("filters_at")
 STARTS_30_AT, STARTS_60_AT = HOSTS.index("starts_30_at"), HOSTS.index("starts_60_at")
 INTERNALS_AT = HOSTS.index("internals_at")
 _LEFT_OUT = counter_index("classifier", "starts_left_out")
@@ -87,9 +88,6 @@ CELL_STARTS_30, CELL_STARTS_60, CELL_STARTS_300, CELL_INTERNAL = (
 )
 CELL_150 = PART.index("cell_150")
 CELLS_150_AT = PART.index("cells_150")
-_YOUNGER, _INSERTIONS, _BEGAN, _IS_BEGUN, _HAS_OLDER = (
-    PART.index(name) for name in ("younger", "insertions", "began_ns", "is_begun", "has_older")
-)
 COUNT_30, FAILED, BEGUN_BY_SYN, SYN_UNANSWERED, SERVICES, BURST, _BURST_PANE, _BURST_COUNT = range(
     8
 )
@@ -120,8 +118,10 @@ INTERNAL_PEERS, CLASSES, INTERNAL_BUCKETS, PORTS_OF_PEER = (
 )
 _LAST_START = HOST.index("last_start")
 _START_TIME, _START_REFERENCE, _PLACE, _PEER_HASH, _PEER_HIGH, _PEER_LOW, _PEER_PORT = range(7)
+_PAIR_HASH = START.index("pair_hash")
 assert START.index("peer_port") == _PEER_PORT
 _HOST_MASK = START.mask("place", "host")
+_PART_SHIFT, _PART_MASK = START.shift("place", "part"), START.mask("place", "part")
 _INTERNAL_BIT = 1 << START.shift("place", "internal")
 _NEW_BIT = 1 << START.shift("place", "new")
 
@@ -130,34 +130,6 @@ _NEW_BIT = 1 << START.shift("place", "new")
 def start_at(words, number):
     """Return the pointer to a start of the pane."""
     return shifted(words, words[STARTS_AT] + number * _START_WORDS)
-
-
-@njit(**HOT)
-def _turn_filters(part, pane):
-    """Let the younger filter become the older one when it is full or old at the pane's start."""
-    if part[_IS_BEGUN] == 0:
-        return
-    if part[_INSERTIONS] >= INSERTIONS_MAX or pane * PANE_NS - part[_BEGAN] >= GENERATION_NS:
-        part[_YOUNGER] = 1 - part[_YOUNGER]
-        part[_IS_BEGUN], part[_HAS_OLDER] = 0, 1
-
-
-@njit(**HOT)
-def _filter_at(words, place, number):
-    """Return the pointer to one of a host's two filters."""
-    first, gap = spread(words, FILTERS_AT, FILTER_WORDS, place)
-    return shifted(first, number * gap)
-
-
-@njit(**HOT)
-def _is_new(words, place, part, hashed):
-    """Return whether a key is in neither filter of a host."""
-    younger = part[_YOUNGER]
-    if part[_IS_BEGUN] and is_in_filter(_filter_at(words, place, younger), hashed):
-        return False
-    if part[_HAS_OLDER] == 0:
-        return True
-    return not is_in_filter(_filter_at(words, place, 1 - younger), hashed)
 
 
 @njit(**HOT)
@@ -174,7 +146,7 @@ def _add_short(words, place, op, hashes, flags):
 
     `flags`: kind of the peer, whether it and its pair are new.
     """
-    peer_hash, port_hash, pair_hash = hashes
+    peer_hash, port_hash, both_hash = hashes
     peer_kind, is_new_peer, is_new_pair = flags
     pane, marks = op[PANE], marks_of(op)
     group = spread(words, STARTS_30_AT, _STARTS_30_WORDS, place)
@@ -188,7 +160,7 @@ def _add_short(words, place, op, hashes, flags):
         cell[SYN_UNANSWERED] += not is_answered
     cell[SERVICES] |= 1 << service_of(op)
     _count_burst(cell, pane)
-    bit, pair_bit = top_bits(peer_hash, 8), top_bits(pair_hash, 8)
+    bit, pair_bit = top_bits(peer_hash, 8), top_bits(both_hash, 8)
     set_bit(cell, PEERS, bit)
     if is_new_peer:
         set_bit(cell, NEW_PEERS, bit)
@@ -250,7 +222,7 @@ def _add_internal(space, op, part, hashes, is_known):
 
 
 @njit(**HOT)
-def _note(space, op, peer_hash, flags):
+def _note(space, op, part_place, flags):
     """Keep a start for the end of the pane."""
     words = space.words
     if op[KIND] == REMAINDER_OP:
@@ -262,40 +234,57 @@ def _note(space, op, peer_hash, flags):
     start, peer = start_at(words, words[START_COUNT]), peer_of(op)
     words[START_COUNT] += 1
     start[_START_TIME], start[_START_REFERENCE] = op[TIME], op[REFERENCE]
-    start[_PLACE] = op[INITIATOR] | flags
-    start[_PEER_HASH] = peer_hash
+    start[_PLACE] = op[INITIATOR] | part_place << _PART_SHIFT | flags
+    start[_PEER_HASH] = op[PEER_HASH]
     start[_PEER_HIGH], start[_PEER_LOW] = peer[1], peer[2]
     start[_PEER_PORT] = protocol_of(op) << 16 | port_of(op)
+    start[_PAIR_HASH] = pair_hash(
+        op[INITIATOR_HASH], op[RESPONDER_HASH], start[_PEER_PORT], key_of(words)
+    )
 
 
 @njit(**KERNEL)
-def add_start(space, op, peer_kind, peer_hash):
+def add_start(space, op, peer_kind):
     """Count a start of the host whose initiator part is there."""
     words = space.words
     place = host_at(words, op[INITIATOR])[INITIATOR_PLACE]
     part = initiator_at(words, place)
-    protocol, port = protocol_of(op), port_of(op)
-    hashes = (peer_hash, hash_port(0, protocol, port), hash_port(peer_hash, protocol, port))
-    _turn_filters(part, op[PANE])
-    is_new_peer = _is_new(words, place, part, peer_hash)
+    peer_hash = op[PEER_HASH]
+    both_hash = hash_port(peer_hash, protocol_of(op), port_of(op))
+    hashes = (peer_hash, op[PORT_HASH], both_hash)
+    turn_filters(part, op[PANE])
+    is_new_peer = is_new(words, place, part, peer_hash)
     is_internal = peer_kind == INTERNAL
-    is_new_pair = is_internal and _is_new(words, place, part, hashes[2])
+    is_new_pair = is_internal and is_new(words, place, part, hashes[2])
     _add_short(words, place, op, hashes, (peer_kind, is_new_peer, is_new_pair))
-    _add_long(words, place, op[PANE], peer_hash, hashes[1])
+    _add_long(words, place, op[PANE], peer_hash, op[PORT_HASH])
     flags = _NEW_BIT if is_new_peer or is_new_pair else 0
     if is_internal:
         flags |= _INTERNAL_BIT
         _add_internal(space, op, part, hashes, not is_new_pair)
-    _note(space, op, peer_hash, flags)
+    _note(space, op, place, flags)
 
 
 @njit(**HOT)
-def _add_gap(words, place, time, pane):
-    """Count the gap before a start of a host."""
-    host = host_at(words, place)
+def _host_of(words, start):
+    """Return the pointer to a start's host."""
+    return host_at(words, start[_PLACE] & _HOST_MASK)
+
+
+@njit(**HOT)
+def _part_place(start):
+    """Return the place of a start's initiator part."""
+    return start[_PLACE] >> _PART_SHIFT & _PART_MASK
+
+
+@njit(**HOT)
+def _add_gap(words, host, start, pane):
+    """Count the gap before a start of a host (pointer to it)."""
+    time = start[_START_TIME]
     if host[HAS_START]:
-        part = initiator_at(words, host[INITIATOR_PLACE])
-        group = spread(words, STARTS_60_AT, _STARTS_60_WORDS, host[INITIATOR_PLACE])
+        place = _part_place(start)
+        part = initiator_at(words, place)
+        group = spread(words, STARTS_60_AT, _STARTS_60_WORDS, place)
         cell = open_cell(part, CELL_STARTS_60, group, _STARTS_60_WORDS, pane // PANES_60)
         # A difference beyond 63 bits wraps below 0.
         gap = wrapped_difference(time, host[_LAST_START])
@@ -308,36 +297,46 @@ def _add_gap(words, place, time, pane):
 
 
 @njit(**HOT)
-def _enter_filters(words, start, end_ns):
-    """Put a start's keys into its host's younger filter; the first ones begin it."""
-    place = host_at(words, start[_PLACE] & _HOST_MASK)[INITIATOR_PLACE]
-    part = initiator_at(words, place)
-    younger = _filter_at(words, place, part[_YOUNGER])
-    if part[_IS_BEGUN] == 0:
-        for word in range(FILTER_WORDS):
-            younger[word] = 0
-        part[_IS_BEGUN], part[_BEGAN], part[_INSERTIONS] = 1, end_ns, 0
-    enter_filter(younger, start[_PEER_HASH])
-    if start[_PLACE] & _INTERNAL_BIT:
-        port = start[_PEER_PORT]
-        enter_filter(younger, hash_port(start[_PEER_HASH], port >> 16, port & 0xFFFF))
-    part[_INSERTIONS] += start[_PLACE] & _NEW_BIT != 0
-
-
-@njit(**HOT)
 def _apply(space, start, pane):
     """Apply a start at its place in the order: gap and pair."""
-    words = space.words
-    place = start[_PLACE] & _HOST_MASK
-    _add_gap(words, place, start[_START_TIME], pane)
-    enter_pair(space, host_at(words, place), start)
+    host = _host_of(space.words, start)
+    _add_gap(space.words, host, start, pane)
+    enter_pair(space, host, start)
 
 
 @njit(**HOT)
-def _ask_pair(words, start):
-    """Ask for where the search for a start's pair will begin."""
-    host = host_at(words, start[_PLACE] & _HOST_MASK)
-    ask_pair(words, host, start)
+def _ask_host(words, start, pane):
+    """Ask for a start's host, what its gap is added to, and where its pair's search begins."""
+    host, place = _host_of(words, start), _part_place(start)
+    prefetch_write(host, 0)
+    prefetch_write(host, HAS_START)
+    prefetch_write(initiator_at(words, place), CELL_STARTS_60)
+    first, gap = spread(words, STARTS_60_AT, _STARTS_60_WORDS, place)
+    prefetch_write(first, (pane // PANES_60 & 1) * gap)
+    ask_index(words, start)
+
+
+@njit(**HOT)
+def _enter_filters(words, start, end_ns):
+    """Put a start's keys into its host's filter."""
+    peer_hash, port = start[_PEER_HASH], start[_PEER_PORT]
+    is_internal = start[_PLACE] & _INTERNAL_BIT != 0
+    both_hash = hash_port(peer_hash, port >> 16, port & 0xFFFF) if is_internal else peer_hash
+    is_new_start = start[_PLACE] & _NEW_BIT != 0
+    enter_keys(words, _part_place(start), (peer_hash, both_hash), is_new_start, end_ns)
+
+
+@njit(**KERNEL)
+def _enter_all(words, count, end_ns):
+    """Let the keys of all starts enter the filters."""
+    for number in range(count):
+        if number + 2 * _AHEAD < count:
+            place = _part_place(start_at(words, number + 2 * _AHEAD))
+            ask_state(initiator_at(words, place))
+        if number + _AHEAD < count:
+            start = start_at(words, number + _AHEAD)
+            ask_key(words, _part_place(start), start[_PEER_HASH])
+        _enter_filters(words, start_at(words, number), end_ns)
 
 
 @njit(**KERNEL)
@@ -349,8 +348,10 @@ def apply_starts(space, pane):
     sort_starts(start_at(words, early), count - early)
     left, right = 0, early
     while left < early or right < count:
+        if right + 2 * _AHEAD < count:
+            _ask_host(words, start_at(words, right + 2 * _AHEAD), pane)
         if right + _AHEAD < count:
-            _ask_pair(words, start_at(words, right + _AHEAD))
+            ask_pair(words, start_at(words, right + _AHEAD))
         take_left = right == count
         if left < early and right < count:
             take_left = is_start_before(start_at(words, 0), left, right)
@@ -359,7 +360,5 @@ def apply_starts(space, pane):
             left += 1
         else:
             right += 1
-    end_ns = (pane + 1) * PANE_NS
-    for number in range(count):
-        _enter_filters(words, start_at(words, number), end_ns)
+    _enter_all(words, count, (pane + 1) * PANE_NS)
     words[START_COUNT] = words[REMAINDER_STARTS] = 0

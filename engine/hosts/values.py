@@ -49,7 +49,7 @@ def deviation(count, low, high, total):
 @njit(**HOT)
 def log2_ratio(over, under):
     """Return log2(over / under) of numbers above 0."""
-    return math.log2(over / under)
+    return 0.0 if over == under else math.log2(over / under)
 
 
 @njit(**HOT)

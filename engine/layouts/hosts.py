@@ -167,11 +167,13 @@ START = _layout(
             Field("host", 32, "place of the initiator"),
             Field("internal", 1, "the peer is internal"),
             Field("new", 1, "the peer or the pair is new"),
+            Field("part", 24, "place of its initiator part"),
         ),
         _word("peer_hash", "-", "fixed hash of the peer"),
         _word("peer_high", "-", "responder's address"),
         _word("peer_low", "-", "likewise"),
         _word("peer_port", "-", "protocol << 16 | port"),
+        _word("pair_hash", "-", "keyed hash of the pair"),
     ),
 )
 

@@ -5,6 +5,7 @@
 
 _STARTS, _PANE, _JOIN = "engine.hosts.starts", "engine.hosts.pane", "engine.hosts.join"
 _INITIATOR, _RESPONDER = "engine.hosts.initiator", "engine.hosts.responder"
+_FILTERS = "engine.hosts.filters"
 _FORGET, _PAIRS, _KNOWN = "engine.hosts.forget", "engine.hosts.pairs", "engine.hosts.known"
 _WINDOWS, _WINDOW_ROW = "engine.hosts.windows", "engine.hosts.window_row"
 _TRAFFIC, _INTERNAL = "engine.hosts.traffic_row", "engine.hosts.internal_row"
@@ -68,24 +69,24 @@ HOST_CANARIES = {
         "host[KNOWN_PANE] = host[KNOWN_PANE] or pane",
     ),
     "generation a pane early": (
-        _STARTS,
+        _FILTERS,
         "pane * PANE_NS - part[_BEGAN] >=",
         "(pane + 1) * PANE_NS - part[_BEGAN] >=",
         "starts to the hour",
     ),
     "generation a pane late": (
-        _STARTS,
+        _FILTERS,
         "pane * PANE_NS - part[_BEGAN] >=",
         "pane * PANE_NS - part[_BEGAN] >",
         "starts to the hour",
     ),
     "insertions of all starts": (
-        _STARTS,
-        "+= start[_PLACE] & _NEW_BIT != 0",
-        "+= 1",
+        _FILTERS,
+        "part[_INSERTIONS] += is_new_start",
+        "part[_INSERTIONS] += 1",
         "2,000 starts alike",
     ),
-    "older filter not looked at": (_STARTS, "part[_HAS_OLDER] == 0", "part[_HAS_OLDER] >= 0"),
+    "older filter not looked at": (_FILTERS, "part[_HAS_OLDER] == 0", "part[_HAS_OLDER] >= 0"),
     "99 from three gaps": (_PAIRS, "_GAPS_MIN = 4", "_GAPS_MIN = 3"),
     "99: a day is too old": (_PAIRS, "age > DAY_NS", "age >= DAY_NS", "beacon a day ago"),
     "99: end of the record's pane": (
