@@ -62,6 +62,8 @@ def ask_coming_row(words, ring, row_words, ahead):
 @njit(**HOT)
 def ask_coming_entry(words, ring, row_words, ahead):
     """Ask for where the index has a row that will be given up soon: the row is there."""
+    if words[ring[0]] + ahead < words[ROWS]:
+        return  # The row was never used: memory is not taken by looking.
     row = _coming_row(words, ring, row_words, ahead)
     if row[0]:
         index.ask(shifted(words, words[ring[2]]), words[ROW_BITS], hash_row(words, row))
