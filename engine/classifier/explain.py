@@ -8,7 +8,7 @@ of all features sum to margin - expectation, up to rounding of float64 sums. (Th
 of the paths taken, Saabas 2014, not Shapley values, which cost 3 to 4 ms an alert instead of a few
 us; a feature that is compared lower in a tree gets what is left for it there.)
 
-Named are the at most 8 largest by size, most first, the lower index first on ties; a contribution
+Named are the at most 5 largest by size, most first, the lower index first on ties; a contribution
 of 0 is not named. Positive: towards the kind.
 """
 
@@ -87,8 +87,6 @@ def name_top(weights, top, row, floats):
     indices = 0
     for place in range(named):
         floats[_TOP_WEIGHTS + place] = weights[top[place]]
-        # The eighth index is the word's top byte: as a signed one, so that the word stays one.
-        byte = top[place] - (2 * (top[place] & 128) if place == TOP_FEATURES - 1 else 0)
-        indices += byte << (_INDEX_BITS * place)
+        indices |= top[place] << (_INDEX_BITS * place)
     row[_TOP_FEATURES] = indices
     return named

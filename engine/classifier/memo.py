@@ -22,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from engine.layouts import FEATURES, ROW, TOP_FEATURES
+from engine.layouts import FEATURES, ROW, TOP_WEIGHT_WORDS
 from engine.memory.lanes import FLOATS, floats_inside
 from engine.memory.options import HOT
 from engine.memory.pointers import pointer, shifted
@@ -31,7 +31,7 @@ BOXES = 64  # 80 KiB, beside a batch of rows in a core's cache; twice as many fi
 WIDTH = 144
 BOX_FLOATS = 2 * WIDTH
 VERDICT = ROW.index("score_threshold")
-VERDICT_WORDS = 3 + TOP_FEATURES // 2
+VERDICT_WORDS = 3 + TOP_WEIGHT_WORDS
 assert ROW.index("verdict") == VERDICT + 1
 assert ROW.index("top_features") == VERDICT + 2
 assert ROW.index("top_weights") == VERDICT + 3

@@ -14,7 +14,7 @@ from engine.layouts import (
     RECORD_EVENT,
     RECORD_SLOTS,
     ROW,
-    TOP_FEATURES,
+    TOP_WEIGHT_WORDS,
 )
 from engine.memory.addresses import words_at
 from engine.memory.options import KERNEL
@@ -30,7 +30,7 @@ _SECOND_AT = ROW.index("fwd_packets")
 _SECOND_WORDS = ROW.index("valid") - _SECOND_AT
 assert RECORD_EVENT.index("fwd_packets") == EVENT_SLOT_WORDS + 1
 _VALID = ROW.index("valid")
-_VERDICT_WORDS = range(ROW.index("score_threshold"), ROW.index("top_weights") + TOP_FEATURES // 2)
+_VERDICT_WORDS = range(ROW.index("score_threshold"), ROW.index("top_weights") + TOP_WEIGHT_WORDS)
 _VERDICT_BEGIN, _VERDICT_END = _VERDICT_WORDS.start, _VERDICT_WORDS.stop
 VECTOR = ROW.index("vector_0")
 _LOW_BITS = 63  # Validity bits in valid_low.

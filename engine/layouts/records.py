@@ -245,7 +245,8 @@ assert DELTA_EVENT.size_bytes == FACT_EVENT.size_bytes == EVENT_SLOT_BYTES
 
 FEATURES = 142
 VALID_WORDS = 3  # 64 validity bits a word.
-TOP_FEATURES = 8
+TOP_FEATURES = 5  # As many reasons as a person reads: each is 60 bytes of an alert.
+TOP_WEIGHT_WORDS = -(-TOP_FEATURES // 2)
 ROW = Layout(
     "row",
     "A merged, scored record, classifier to recorder.",
@@ -277,7 +278,7 @@ ROW = Layout(
                     "float32",
                     "record",
                     "what each added to the margin of the kind",
-                    count=4,
+                    count=TOP_WEIGHT_WORDS,
                 ),
             ),
         ),

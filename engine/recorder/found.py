@@ -13,6 +13,7 @@ import numpy as np
 from numba import njit
 
 from engine.layouts import ROW
+from engine.memory.pointers import pointer, prefetch
 from engine.memory.wide import multiply_fold
 from engine.recorder.held import ALERT_SHIFT, is_alert
 
@@ -22,17 +23,32 @@ _VERDICT, _KEY = ROW.index("verdict"), ROW.index("key")
 _LABEL_SHIFT, _LABEL_MASK = ROW.shift("verdict", "label"), ROW.mask("verdict", "label")
 _VERSION_SHIFT = ROW.shift("key", "version6")
 _ENDS = ("initiator", "responder")
+_ROWS_AHEAD = 8  # The table is larger than a core's cache.
 _WORD_MASK = (1 << 64) - 1
 # An entry: used, version and label in one word (0: free), high and low word, count.
 _WHAT, _HIGH, _LOW, _COUNT, _ENTRY_WORDS = 0, 1, 2, 3, 4
 _USED, _VERSION_AT, _LABEL_AT = 1, 1, 2
 
 
+@njit("i8(i8[::1])", cache=True)
+def _what_of(row):
+    """Return what an entry says first: used, version and label."""
+    version6 = row[_KEY] >> _VERSION_SHIFT & 1
+    label = row[_VERDICT] >> _LABEL_SHIFT & _LABEL_MASK
+    return _USED | version6 << _VERSION_AT | label << _LABEL_AT
+
+
+@njit("i8(i8, i8, i8, i8[::1], i8)", cache=True)
+def _first_place(what, high, low, key, count):
+    """Return where an address is looked for first, of `count` places."""
+    mixed = multiply_fold(low ^ key[0], key[1]) ^ high ^ what << 32
+    return multiply_fold(mixed ^ key[0], key[1]) & (count - 1)
+
+
 @njit("i8(i8[:, ::1], i8, i8, i8, i8[::1])", cache=True)
 def _place_of(places, what, high, low, key):
     """Return the place of an address, or the free one where it belongs."""
-    mixed = multiply_fold(low ^ key[0], key[1]) ^ high ^ what << 32
-    place = multiply_fold(mixed ^ key[0], key[1]) & (len(places) - 1)
+    place = _first_place(what, high, low, key, len(places))
     while places[place, _WHAT] != 0 and (
         places[place, _WHAT] != what or places[place, _LOW] != low or places[place, _HIGH] != high
     ):
@@ -47,12 +63,14 @@ def _count(places, rows, span, key):
     Return (rows done, used places); it stops behind the row that passed the limit.
     """
     at, word, used, limit = span
+    lines = pointer(places.ravel())
     while at < len(rows) and used <= limit:
-        verdict = rows[at, _VERDICT]
-        if verdict >> ALERT_SHIFT & 1:
-            version6 = rows[at, _KEY] >> _VERSION_SHIFT & 1
-            label = verdict >> _LABEL_SHIFT & _LABEL_MASK
-            what = _USED | version6 << _VERSION_AT | label << _LABEL_AT
+        if at + _ROWS_AHEAD < len(rows):
+            ahead = rows[at + _ROWS_AHEAD]
+            first = _first_place(_what_of(ahead), ahead[word], ahead[word + 1], key, len(places))
+            prefetch(lines, first * _ENTRY_WORDS)
+        if rows[at, _VERDICT] >> ALERT_SHIFT & 1:
+            what = _what_of(rows[at])
             place = _place_of(places, what, rows[at, word], rows[at, word + 1], key)
             if places[place, _WHAT] == 0:
                 places[place, _WHAT] = what

@@ -5,6 +5,7 @@ bounded size whatever a run alerted.
 """
 
 from engine.features.catalogue import FEATURES, NAMES
+from engine.layouts import TOP_FEATURES
 from engine.recorder.run_json import RunRecord
 from engine.report import numbers
 from engine.report.alerts import Alert, Alerts, Group, Kind, decoded
@@ -16,7 +17,7 @@ from engine.report.ranges import Range
 KINDS_SHOWN = 16
 GROUPS_SHOWN = 12
 EXAMPLES = 3
-FEATURES_SHOWN = 8
+FEATURES_SHOWN = TOP_FEATURES
 _NAMED = 5
 _BY_NAME = dict(zip(NAMES, FEATURES, strict=True))
 _OTHER = {"initiator": "responder", "responder": "initiator"}

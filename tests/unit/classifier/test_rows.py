@@ -18,6 +18,7 @@ from engine.layouts import (
     RECORD_SLOTS,
     RING,
     ROW,
+    TOP_WEIGHT_WORDS,
 )
 from engine.rings import spsc
 from tests.unit.classifier.builders import empty_hosts, plain_ring, publish_event, record
@@ -75,5 +76,5 @@ def test_words_of_the_record_are_kept_and_there_is_no_verdict(drawn):
     row = row_of(record(7, (5, 6), **content), drawn.draw(st.integers(0, 31)))
     assert {name: int(row[ROW.index(name)]) for name in content} == content
     assert row[ROW.index("time_ns")] == 7
-    verdict = row[ROW.index("score_threshold") : ROW.index("top_weights") + 4]
+    verdict = row[ROW.index("score_threshold") : ROW.index("top_weights") + TOP_WEIGHT_WORDS]
     assert not verdict.any()

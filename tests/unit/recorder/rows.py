@@ -13,7 +13,14 @@ from hypothesis import strategies as st
 
 from engine.config import Config, with_settings
 from engine.features.services import SERVICES
-from engine.layouts import CONNECTION_STATES, FEATURES, HISTORY_LETTERS, REASONS, ROW
+from engine.layouts import (
+    CONNECTION_STATES,
+    FEATURES,
+    HISTORY_LETTERS,
+    REASONS,
+    ROW,
+    TOP_FEATURES,
+)
 from engine.packets.fixed_hash import plain_hash
 from engine.recorder.community_id import plain_community_id
 from engine.recorder.outputs import WITH_HISTORY
@@ -57,6 +64,7 @@ TIMES = st.one_of(
     st.integers(-(2**62), 2**62),
     st.integers(1_600_000_000, 1_700_000_000).map(lambda s: s * 10**9),
 )
+TOPS = st.tuples(st.integers(0, FEATURES - 1), NUMBERS)
 COUNTS = st.one_of(st.integers(0, 20), st.integers(0, 2**53))
 
 
@@ -102,7 +110,7 @@ def records(draw) -> dict:
         "score": draw(NUMBERS),
         "threshold": draw(NUMBERS),
         "features": features,
-        "top": draw(st.lists(st.tuples(st.integers(0, FEATURES - 1), NUMBERS), max_size=8)),
+        "top": draw(st.lists(TOPS, max_size=TOP_FEATURES)),
         "conn_state": draw(st.sampled_from(("", *CONNECTION_STATES))),
         "history": draw(st.text(LETTERS, max_size=36)),
         "streams": (draw(COUNTS), draw(COUNTS)),

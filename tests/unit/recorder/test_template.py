@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from engine.features.catalogue import NAMES
-from engine.layouts import FEATURES, ROW
+from engine.layouts import FEATURES, ROW, TOP_WEIGHT_WORDS
 from engine.recorder.eve import ALERT_EVENT, FLOW_EVENT, eve_fields
 from engine.recorder.fields import fields, people_text
 from engine.recorder.flows_csv import CSV_RECORD, csv_fields
@@ -73,7 +73,8 @@ def longest_rows() -> np.ndarray:
     rows[:, ROW.index("valid") : ROW.index("valid") + 3] = -1
     rows[:, ROW.index("top_features")] = NAMES.index(max(NAMES, key=len)) * 0x0101010101010101
     pair = (int(LONGEST_FLOAT) << 32) | (int(LONGEST_FLOAT) & 0xFFFFFFFF)
-    for word, count in (("score_threshold", 1), ("top_weights", 4), ("vector_0", FEATURES // 2)):
+    counts = {"score_threshold": 1, "top_weights": TOP_WEIGHT_WORDS, "vector_0": FEATURES // 2}
+    for word, count in counts.items():
         rows[:, ROW.index(word) : ROW.index(word) + count] = pair
     return rows
 
