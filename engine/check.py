@@ -150,7 +150,7 @@ def _load(folder: str) -> RunRecord | Finding:
         record = msgspec.json.decode((path / RUN_JSON).read_bytes(), type=RunRecord)
     except OSError as error:
         return Finding(WRONG, f"{RUN_JSON} cannot be read: {error.strerror}")
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         return Finding(WRONG, f"{RUN_JSON} is not what a run writes: {error}")
     if record.schema != SCHEMA:
         return Finding(WRONG, f"{RUN_JSON} has schema {record.schema}, this engine {SCHEMA}")

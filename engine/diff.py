@@ -97,7 +97,7 @@ def diff_folders(a: str, b: str) -> Difference:
 def _run_record(folder: str) -> RunRecord | None:
     try:
         return msgspec.json.decode((Path(folder) / RUN_JSON).read_bytes(), type=RunRecord)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return None  # The records alone can be compared.
 
 

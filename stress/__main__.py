@@ -8,6 +8,7 @@ import click
 # must hook numba before anything is compiled.
 COMMANDS = {
     "races": "stress.races.command",
+    "fuzz": "stress.fuzz.command",
 }
 
 

@@ -162,7 +162,7 @@ def detector_of(trees: list[Tree], spans: np.ndarray, card: Card) -> Detector:
 def _card(path: str, content: bytes) -> Card:
     try:
         card = msgspec.json.decode(content, type=Card)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ModelError(f"{path}: card.json cannot be read: {error}") from None
     if card.schema != SCHEMA:
         raise ModelError(f"{path}: card schema must be {SCHEMA}, is {card.schema}")

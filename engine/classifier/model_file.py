@@ -11,6 +11,7 @@ ModelError that says what, and where it can the limit and the value.
 
 import io
 import os
+import tokenize
 import zipfile
 import zlib
 from pathlib import Path
@@ -38,6 +39,10 @@ ARRAYS = {  # name: (dtype, rank)
 }
 _COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError, OSError)
+_NO_HEADER = (
+    *(ValueError, SyntaxError, TypeError, RecursionError, EOFError),
+    tokenize.TokenError,  # numpy hands what it cannot read to Python's tokenizer.
+)
 _STAMP = (1980, 1, 1, 0, 0, 0)  # Equal content gives equal files.
 
 
@@ -134,7 +139,7 @@ def _array(what: str, content: bytes, dtype: np.dtype, rank: int) -> np.ndarray:
         if version != (1, 0):
             raise ModelError(f"{what}: .npy version {version[0]}.{version[1]}, not 1.0")
         shape, fortran, found = np.lib.format.read_array_header_1_0(buffer)
-    except (ValueError, SyntaxError, TypeError, RecursionError, EOFError) as error:
+    except _NO_HEADER as error:
         raise ModelError(f"{what} has no readable .npy header: {error}") from None
     if found != dtype or len(shape) != rank or fortran:
         raise ModelError(f"{what} must be {dtype} of rank {rank}, is {found} of shape {shape}")

@@ -37,5 +37,5 @@ def host_lines(path: Path) -> Iterator[HostLine]:
                 raise BrokenOutputError(f"{place}: the line has no end")
             try:
                 yield _LINE.decode(line)
-            except msgspec.DecodeError as error:
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 raise BrokenOutputError(f"{place}: {error}") from None

@@ -235,7 +235,7 @@ def eve_lines(path: Path) -> Iterator[tuple[int, str, bytes]]:
                 raise BrokenOutputError(f"{place}: the line has no end")
             try:
                 yield number, _KIND.decode(line).event_type, line
-            except msgspec.DecodeError as error:
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 raise BrokenOutputError(f"{place}: {error}") from None
 
 
@@ -247,7 +247,7 @@ def _eve_blocks(path: Path, features: Sequence[str]) -> Iterator[Block]:
         for number, _, line in batch:
             try:
                 events.append(_EVENT.decode(line))
-            except msgspec.DecodeError as error:
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 place = f"{whole_text(str(path))}, line {number}"
                 raise BrokenOutputError(f"{place}: {error}") from None
         yield _eve_block(path, first, events, features)

@@ -113,7 +113,7 @@ def _json_records(path: Path, file) -> Iterator[tuple[int, dict]]:
     for number, line in _lines(path, file):
         try:
             yield number, decoder.decode(line)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise _broken(path, number, str(error)) from None
 
 

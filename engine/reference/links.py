@@ -198,6 +198,7 @@ def _frame_relay(span: Span, at: int) -> Network:
 
 
 def _fddi(span: Span, at: int) -> Network:
+    span.need(at + 13)
     return ethertype(span, *_llc(span, at + 13))
 
 

@@ -301,7 +301,10 @@ def test_run_that_did_not_end_well_is_not_proved(copied):
     assert any("exit code 4" in text for text in wrong(folder))
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"schema":1}', b"\xff\xfe"])
+BROKEN_JSON = [b"", b"{", b"[]", b'{"schema":1}', b"\xff\xfe", b'{"schema":"\xff"}']
+
+
+@pytest.mark.parametrize("content", BROKEN_JSON)
 def test_broken_run_json_is_a_finding(copied, content):
     folder = copied("")
     (folder / "run.json").write_bytes(content)

@@ -229,6 +229,27 @@ def test_files_that_are_no_model_are_refused(path, tmp_path):
     write_small(path)
     rezip(path, lambda members: members.update({"card.json": b"[" * 500_000}))
     assert "card.json cannot be read" in refusal(path)
+    card = msgspec.json.encode(small_card()).replace(b'"small"', b'"small\xff"')
+    rezip(path, lambda members: members.update({"card.json": card}))
+    assert "card.json cannot be read" in refusal(path)
+
+
+def test_array_header_that_python_cannot_take_apart_is_refused(path):
+    write_small(path)
+
+    def change(members):
+        inner = io.BytesIO(members["forest.npz"])
+        with zipfile.ZipFile(inner) as archive:
+            arrays = {name: archive.read(name) for name in archive.namelist()}
+        arrays["node_left.npy"] = arrays["node_left.npy"].replace(b"'shape': (", b"'shape': ((")
+        out = io.BytesIO()
+        with zipfile.ZipFile(out, "w") as archive:
+            for name, content in arrays.items():
+                archive.writestr(name, content)
+        members["forest.npz"] = out.getvalue()
+
+    rezip(path, change)
+    assert "node_left has no readable .npy header" in refusal(path)
 
 
 @given(st.integers(0, 2**32))

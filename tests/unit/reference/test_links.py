@@ -166,6 +166,12 @@ def test_missing_bytes_are_short_in_the_frame_and_cut_in_the_capture(link_type: 
         assert fate(frame[:size], link_type, wire_length=len(frame)) == "malformed_cut"
 
 
+def test_each_header_of_fddi_is_needed_as_a_whole() -> None:
+    for size in range(13):  # The frame ends in the LLC header, the capture before it.
+        assert fate(_FRAMES[10][:size], 10, wire_length=17) == "malformed_cut"
+    assert fate(_FRAMES[10][:13], 10, wire_length=17) == "malformed_short"
+
+
 def test_every_link_type_of_the_section_is_read() -> None:
     known = {0, 1, 9, 10, 12, 14, 50, 51, 101, 104, 105, 107, 108, 113, 127, 166, 192, 228, 229}
     assert set(LINKS) == known | {239, 276}

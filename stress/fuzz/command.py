@@ -1,0 +1,152 @@
+"""python -m stress fuzz: how long, what, from which seed; exit 1 if anything was found."""
+
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import click
+import numpy as np
+
+from stress.fuzz.batch import FOUND_MAX
+from stress.fuzz.children import Answer, Share, run_children
+from stress.fuzz.files import FILE_TARGETS, FileTarget
+from stress.fuzz.parser import ParserTarget
+from stress.fuzz.payload import PayloadTarget
+from stress.fuzz.texts import ConfigTarget, ModelTarget
+from stress.kept import keep_result
+
+TARGETS = ("parser", "payload", *FILE_TARGETS, "model", "config")
+# Of the time, when all are run: parser and payload are what an attacker reaches most easily.
+_SHARES = {"parser": 12, "payload": 2}
+RESIDENT_BYTES_MAX = 2 << 30  # Of a child: an interpreter with all kernels has 300 MB.
+_BATCHES_MAX = 1 << 40
+_SHOWN_BYTES = 600
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a target came to."""
+
+    name: str
+    seconds: float = 0.0
+    batches: int = 0
+    cases: int = 0
+    resident_bytes_max: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
+    findings: list[dict] = field(default_factory=list)
+
+    def take(self, answer: Answer) -> None:
+        """Add a batch."""
+        self.batches += 1
+        self.cases += answer.batch.cases
+        self.resident_bytes_max = max(self.resident_bytes_max, answer.resident_bytes_max)
+        for name, count in answer.batch.counts.items():
+            self.counts[name] = self.counts.get(name, 0) + count
+        for finding in answer.batch.findings[:FOUND_MAX]:
+            self.findings.append({"batch": answer.number, **finding})
+
+    def line(self) -> str:
+        """Return what is said of it."""
+        rate = self.cases / self.seconds if self.seconds else 0
+        most = sorted(self.counts.items(), key=lambda pair: -pair[1])[:5]
+        shown = ", ".join(f"{name} {count:,}" for name, count in most)
+        return (
+            f"{self.name:8} {self.cases:13,} cases {rate:10,.0f}/s "
+            f"{len(self.findings):3} findings   {shown}"
+        )
+
+
+def maker(name: str, seed: int, folder: Path) -> Callable[[np.ndarray], object]:
+    """Return what makes a target in a child."""
+
+    def make(progress: np.ndarray):
+        own = Path(tempfile.mkdtemp(dir=folder))
+        if name in FILE_TARGETS:
+            return FileTarget(name, seed, progress, own)
+        if name in ("model", "config"):
+            return (ModelTarget if name == "model" else ConfigTarget)(seed, progress, own)
+        return (ParserTarget if name == "parser" else PayloadTarget)(seed, progress)
+
+    return make
+
+
+def fuzz_target(name: str, seed: int, seconds: float, jobs: int, batch: int | None) -> Tally:
+    """Fuzz one target for a time, or one batch of it."""
+    tally = Tally(name)
+    began_s = time.monotonic()
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fuzz-")))
+        make = maker(name, seed, folder)
+        make(np.zeros(8, np.int64)).run(-1)  # Compiles the kernels, before it is forked.
+        until_s = time.monotonic() + seconds
+        shares = [Share(k, jobs, _BATCHES_MAX, until_s) for k in range(jobs)]
+        if batch is not None:
+            shares = [Share(batch, 1, batch + 1, until_s + 1e9)]
+        began_s = time.monotonic()
+        run_children(make, shares, tally.take)
+    tally.seconds = time.monotonic() - began_s
+    if tally.resident_bytes_max > RESIDENT_BYTES_MAX:
+        what = f"{tally.resident_bytes_max:,} bytes resident, at most {RESIDENT_BYTES_MAX:,}"
+        tally.findings.append({"batch": -1, "case": -1, "what": what, "octets": ""})
+    return tally
+
+
+def fuzz(
+    names: tuple[str, ...], seed: int, seconds: float, jobs: int, batch: int | None = None
+) -> list[Tally]:
+    """Fuzz targets one after the other; together they take `seconds`."""
+    whole = sum(_SHARES.get(name, 1) for name in names)
+    tallies = []
+    for name in names:
+        part = seconds * _SHARES.get(name, 1) / whole
+        tally = fuzz_target(name, seed, part, jobs, batch)
+        print(tally.line(), flush=True)
+        for finding in tally.findings[:FOUND_MAX]:
+            print(f"  {finding['what'][:_SHOWN_BYTES]}")
+            print(f"  {finding['octets'][:_SHOWN_BYTES]}")
+            print(
+                f"  again: python -m stress fuzz --only {name} --seed {seed} "
+                f"--batch {finding['batch']}    (case {finding['case']})"
+            )
+        tallies.append(tally)
+    return tallies
+
+
+def as_record(tallies: list[Tally], seed: int) -> dict:
+    """Return what fuzzing came to, as it is kept."""
+    rows = [
+        {
+            "target": tally.name,
+            "seconds": round(tally.seconds, 1),
+            "cases": tally.cases,
+            "cases_per_second": round(tally.cases / tally.seconds) if tally.seconds else 0,
+            "resident_bytes_max": tally.resident_bytes_max,
+            "counts": dict(sorted(tally.counts.items())),
+            "findings": tally.findings[:FOUND_MAX],
+            "findings_count": len(tally.findings),
+        }
+        for tally in tallies
+    ]
+    return {"seed": seed, "targets": rows}
+
+
+@click.command(name="fuzz")
+@click.option("--seconds", type=float, default=60.0, help="For all targets together.")
+@click.option("--seed", type=int, default=1)
+@click.option("--only", "only", multiple=True, type=click.Choice(TARGETS), help="These targets.")
+@click.option("--jobs", type=click.IntRange(1, 64), default=2, help="Processes at a time.")
+@click.option("--batch", type=int, default=None, help="This batch alone, as a finding names it.")
+@click.option("--save", is_flag=True, help="Keep the result in stress/results.")
+def command(seconds, seed, only, jobs, batch, save) -> None:
+    """Hostile bytes for parser, payload readers, capture files, models, configurations."""
+    tallies = fuzz(only or TARGETS, seed, seconds, jobs, batch)
+    record = as_record(tallies, seed)
+    if save:
+        print(f"kept: {keep_result('fuzz', record)}")
+    found = sum(len(tally.findings) for tally in tallies)
+    print(f"{sum(tally.cases for tally in tallies):,} cases, {found} findings")
+    sys.exit(1 if found else 0)
