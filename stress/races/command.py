@@ -8,7 +8,9 @@ import importlib
 import click
 
 # Instrument -> module whose `command` (a click command) runs it, imported when called.
-INSTRUMENTS: dict[str, str] = {}
+INSTRUMENTS = {
+    "killpoint": "stress.races.killpoint",
+}
 
 
 class _Lazy(click.Group):

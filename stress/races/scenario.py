@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numba
 import numpy as np
+from numba.core.dispatcher import Dispatcher
 
 
 def _nothing() -> tuple:
@@ -44,6 +46,7 @@ class Scenario:
               if all is well
     recovery  {role: what runs in its place after it was killed}; a role not named here is run
               again from its beginning. Its result is the role's result.
+    prepare   compiles what roles that are Python functions will call; kernels are compiled anyway
     labels    {index: name} of words, for reports; others are called words[index]
     model     {function of the kernels: (operation, its first arguments)} for the model checker:
               what an intrinsic of yours means (see weave)
@@ -53,6 +56,7 @@ class Scenario:
     roles: Mapping[str, Role]
     check: Callable[[np.ndarray, Mapping[str, Any]], list[str]]
     recovery: Mapping[str, Role] = field(default_factory=dict)
+    prepare: Callable[[], None] | None = None
     labels: Mapping[int, str] = field(default_factory=dict)
     model: Mapping[Any, Any] = field(default_factory=dict)
 
@@ -67,6 +71,16 @@ def fresh_words(scenario: Scenario) -> np.ndarray:
     if words.dtype != np.int64 or words.ndim != 1 or not words.flags.c_contiguous:
         raise ScenarioError(f"setup() must give 1-D int64 words, gave {words.dtype} {words.shape}")
     return words
+
+
+def compile_roles(scenario: Scenario) -> None:
+    """Compile the kernels of all roles without running them: roles may wait for each other."""
+    words = fresh_words(scenario)
+    for role in (*scenario.roles.values(), *scenario.recovery.values()):
+        if isinstance(role.kernel, Dispatcher):
+            role.kernel.compile(tuple(numba.typeof(one) for one in (words, *role.arguments())))
+    if scenario.prepare is not None:
+        scenario.prepare()
 
 
 def load_scenario(name: str) -> Scenario:
