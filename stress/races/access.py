@@ -103,6 +103,9 @@ class BackEnd(Protocol):
     def leave(self) -> list[str]:
         """Return lines in front of each return."""
 
+    def around_kernel(self) -> tuple[list[str], list[str]]:
+        """Return lines in front of and behind the call of a kernel from Python."""
+
     def declarations(self) -> list[str]:
         """Return declarations and internal functions that the lines need, one element each.
 

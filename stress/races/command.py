@@ -9,6 +9,7 @@ import click
 
 # Instrument -> module whose `command` (a click command) runs it, imported when called.
 INSTRUMENTS = {
+    "tsan": "stress.races.tsan",
     "killpoint": "stress.races.killpoint",
 }
 

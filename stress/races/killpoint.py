@@ -132,6 +132,10 @@ class KillBackEnd:
         """Nothing: only accesses count."""
         return []
 
+    def around_kernel(self) -> tuple[list[str], list[str]]:
+        """Nothing: only accesses count."""
+        return [], []
+
     def declarations(self) -> list[str]:
         """Return the counter, and the copies that are cut into words."""
         return [

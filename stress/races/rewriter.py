@@ -26,6 +26,7 @@ _CONSTANT = re.compile(
     re.M,
 )
 _DECLARED = re.compile(r"^(?:define|declare) [^@]*(@[-\w.$]+)\(", re.M)
+_KERNEL_CALL = re.compile(r'^  (?:%\S+ = )?(?:tail )?call [^@]*@"?_ZN')
 # How numba returns: where the value goes, where the exception goes.
 _RETURNED = ("%retptr", "%excinfo")
 _FIRST_NAME = re.compile(r'[%@](?:"[^"]*"|[-\w.$]+)')
@@ -63,7 +64,7 @@ class Rewriter:
             end = lines.index("}", at)
             name = match[1].strip('"')
             if _LEFT.match(name):
-                made += lines[at : end + 1]
+                made += self._wrapper(name, lines[at : end + 1])
             else:
                 function = _Function(self, name, inside, constants, places)
                 made += function.rewrite(lines[at : end + 1])
@@ -73,6 +74,17 @@ class Rewriter:
             if not known & set(_DECLARED.findall(declared)):
                 made.append(declared)
         return "\n".join(made) + "\n"
+
+    def _wrapper(self, name: str, lines: list[str]) -> list[str]:
+        """Return a function that is left as it is but for what surrounds its call of a kernel."""
+        before, behind = self.back_end.around_kernel()
+        if not (name.startswith("_ZN7cpython") and (before or behind)):
+            return lines
+        made = []
+        for line in lines:
+            called = _KERNEL_CALL.match(line) is not None
+            made += [*before, line, *behind] if called else [line]
+        return made
 
     def count(self, kind: str) -> None:
         """Note an access of a kind."""

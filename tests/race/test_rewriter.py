@@ -136,6 +136,13 @@ end:
   ret i32 %2
 }
 
+define ptr @_ZN7cpython4main(ptr %p) {
+  %r = alloca i64
+  %1 = call i32 @_ZN4main(ptr %r, ptr %r, ptr %p)
+  store i64 5, ptr %p
+  ret ptr %p
+}
+
 define void @NRT_incref(ptr %p) {
   %1 = atomicrmw add ptr %p, i64 1 monotonic
   ret void
@@ -164,6 +171,9 @@ class Kept:
     def leave(self):
         return ["  store i64 1, ptr @count"]
 
+    def around_kernel(self):
+        return ["  store i64 2, ptr @count"], ["  store i64 3, ptr @count"]
+
     def declarations(self):
         return ["@count = internal global i64 0", "declare void @llvm.memcpy.p0.p0.i64(ptr, ptr)"]
 
@@ -184,6 +194,9 @@ def test_back_end_sees_all_that_others_may_see_and_nothing_else():
     assert rewriter.counts["private"] == 3  # A store to %inner, the table, the returned value.
     assert back_end.entered == ["main:0"]
     assert made.count("store i64 1, ptr @count") == 1  # One return of one function.
+    begin = made.index("store i64 2, ptr @count")  # In the wrapper, around the kernel's call.
+    end = made.index("store i64 3, ptr @count")
+    assert made[begin:end].count("call i32 @_ZN4main") == 1
 
 
 def test_slot_whose_address_goes_out_is_not_private():

@@ -1,0 +1,181 @@
+"""ThreadSanitizer on numba kernels: the roles of a scenario as threads on one mapping.
+
+    parent                                      child, with libtsan loaded before Python
+    ---------------------------------------     -----------------------------------------------
+    starts it, with a folder for its reports    hooks numba; compiles the roles
+                                                runs them as threads, n times; checks the words
+    reads the reports, names their sites   <--  writes what it found, and the names of its sites
+
+What TSan cannot see: more than one mapping or process (xsan can), stand-alone fences (it takes what
+they order for unordered), accesses that did not happen in these runs.
+"""
+
+import ctypes
+import functools
+import json
+import os
+import platform
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import numpy as np
+
+from stress.races.findings import Findings, Side, pair_of
+from stress.races.tsan_code import TsanBackEnd, site_of
+
+RUNS = 10
+LIMIT_S = 600
+_OPTIONS = "exitcode=0 history_size=7 report_signal_unsafe=0 report_thread_leaks=0 "
+_OPTIONS += "report_destroy_locked=0 report_mutex_bugs=0 ignore_interceptors_accesses=1 "
+_OPTIONS += "detect_deadlocks=0 suppress_equal_stacks=1 suppress_equal_addresses=0"
+_REPORT = re.compile(r"WARNING: ThreadSanitizer: (.*?)\n(.*?)(?=^==================)", re.S | re.M)
+_ACCESS = re.compile(
+    r"^  (?:Previous )?((?:atomic )?(?:read|write)) of size \d+ .*?$\n((?:^    #.*\n)*)",
+    re.M | re.I,
+)
+_FRAME = re.compile(r"\((?:\S+\+)?(0x[0-9a-f]+)\)|#\d+ (0x[0-9a-f]+)")
+
+
+class TsanError(Exception):
+    """There is no libtsan, or it would not run."""
+
+
+def find_library() -> str | None:
+    """Return the path of libtsan, or None where it is not installed."""
+    for folder in (f"/usr/lib/{platform.machine()}-linux-gnu", "/usr/lib64", "/usr/lib"):
+        found = sorted(Path(folder).glob("libtsan.so.[0-9]"), reverse=True)
+        if found:
+            return str(found[0])
+    return None
+
+
+def look_for_races(name: str, runs: int = RUNS) -> Findings:
+    """Run the scenario MODULE:NAME under ThreadSanitizer in a process of its own."""
+    library = find_library()
+    if library is None:
+        raise TsanError("libtsan is missing: apt-get install libtsan2")
+    with tempfile.TemporaryDirectory(prefix="races-") as folder:
+        environment = os.environ | {
+            "LD_PRELOAD": library,
+            "TSAN_OPTIONS": f"{_OPTIONS} log_path={folder}/report",
+        }
+        done = subprocess.run(
+            [sys.executable, "-m", "stress.races.tsan", name, str(runs), f"{folder}/said"],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=LIMIT_S,
+            check=False,
+        )
+        said = Path(folder, "said")
+        if done.returncode or not said.exists():
+            raise TsanError(f"the process under TSan failed:\n{done.stderr[-4000:]}")
+        told = json.loads(said.read_text(encoding="utf-8"))
+        reports = "".join(path.read_text() for path in sorted(Path(folder).glob("report.*")))
+    sites = {int(number): site for number, site in told.pop("sites").items()}
+    return Findings(races=races_in(reports, sites), **told)
+
+
+def races_in(reports: str, sites: dict[int, str]) -> Counter:
+    """Return the races of TSan's reports; those of which a side is no kernel's are left out."""
+    races: Counter = Counter()
+    for report in _REPORT.finditer(reports):
+        sides = [
+            Side(what.lower(), sites[number])
+            for what, frames in _ACCESS.findall(report[2])
+            if (number := _site_in(frames)) is not None
+        ]
+        if len(sides) >= 2:
+            races[pair_of(*sides[:2])] += 1
+    return races
+
+
+def _site_in(frames: str) -> int | None:
+    for first, second in _FRAME.findall(frames):
+        number = site_of(int(first or second, 16))
+        if number is not None:
+            return number
+    return None
+
+
+def _run_roles(roles: dict[str, Callable[[], object]], between: ctypes.CDLL) -> dict:
+    """Run the roles as threads, begun as close together as can be; return their results."""
+    results: dict = {}
+    gate = threading.Barrier(len(roles))
+
+    def run(name: str, role: Callable[[], object]) -> None:
+        between.AnnotateIgnoreSyncBegin(None, 0)
+        try:
+            gate.wait()
+            results[name] = role()
+        finally:
+            between.AnnotateIgnoreSyncEnd(None, 0)
+
+    threads = [threading.Thread(target=run, args=pair) for pair in roles.items()]
+    between.AnnotateIgnoreSyncEnd(None, 0)  # Starting and joining a thread orders; little else.
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    between.AnnotateIgnoreSyncBegin(None, 0)
+    return results
+
+
+def _run_on(words: np.ndarray, kernel: Callable, rest: tuple) -> object:
+    return kernel(words, *rest)
+
+
+def _child(name: str, runs: int, said: str) -> None:
+    """Run a scenario with its kernels instrumented; write what it did to a file."""
+    from stress.races import hook
+    from stress.races.scenario import compile_roles, fresh_words, load_scenario
+
+    between = ctypes.CDLL(None)
+    between.AnnotateIgnoreSyncBegin(None, 0)
+    installed = hook.install(TsanBackEnd())
+    scenario = load_scenario(name)
+    compile_roles(scenario)
+    violations: list[str] = []
+    words = fresh_words(scenario)
+    for _ in range(runs):
+        words[:] = fresh_words(scenario)
+        roles = {
+            key: functools.partial(_run_on, words, role.kernel, role.arguments())
+            for key, role in scenario.roles.items()
+        }
+        results = _run_roles(roles, between)
+        missing = set(scenario.roles) - set(results)
+        violations += [f"{role} failed" for role in sorted(missing)]
+        violations += [] if missing else scenario.check(words.copy(), results)
+    counts = installed.rewriter.counts
+    told = {
+        "sites": installed.table(),
+        "violations": violations,
+        "runs": runs,
+        "places": sum(n for kind, n in counts.items() if kind not in ("private", "pause")),
+    }
+    Path(said).write_text(json.dumps(told), encoding="utf-8")
+
+
+@click.command()
+@click.argument("name", metavar="MODULE:NAME")
+@click.option("--runs", default=RUNS, show_default=True, help="How often the roles are run.")
+def command(name: str, runs: int) -> None:
+    """Run a scenario as threads under ThreadSanitizer; say which pairs of accesses race."""
+    try:
+        findings = look_for_races(name, runs)
+    except TsanError as error:
+        raise click.ClickException(str(error)) from error
+    print("\n".join(findings.lines()))
+    sys.exit(1 if findings.found else 0)
+
+
+if __name__ == "__main__":
+    _child(sys.argv[1], int(sys.argv[2]), sys.argv[3])
