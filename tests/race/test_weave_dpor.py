@@ -1,0 +1,85 @@
+"""What the checker's partial-order reduction leaves out is equal to something that it runs.
+
+Method: outcomes of all executions (EveryChoice) against those of Dpor, with and without sleep sets,
+on drawn programs with waits and deaths, in every model. Counts against theory where it gives them.
+Canary: a reduction that takes all steps for independent must lose outcomes. What it cannot show:
+programs larger than brute force can run.
+"""
+
+from math import factorial
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stress.races.weave import dpor
+from stress.races.weave.choosers import EveryChoice
+from stress.races.weave.dpor import Dpor
+from stress.races.weave.explore import outcomes
+from stress.races.weave.roles import Setting
+from tests.race.weave_programs import drawn_threads, observed, operations, program_of
+
+MODELS = ("sc", "tso", "c11")
+EXECUTIONS_MAX = 20_000  # Of brute force; a larger program is left out.
+
+
+class _TooManyError(Exception):
+    pass
+
+
+class Bounded(EveryChoice):
+    """Brute force that gives up."""
+
+    count = 0
+
+    def advance(self):
+        self.count += 1
+        if self.count > EXECUTIONS_MAX:
+            raise _TooManyError
+        return super().advance()
+
+
+def equal_outcomes(program, setting):
+    """Assert that reduced exploration finds what brute force finds, in no more executions."""
+    try:
+        everything, count = outcomes(program, Bounded(), setting)
+    except _TooManyError:
+        return
+    for use_sleep in (False, True):
+        found, fewer = outcomes(program, Dpor(use_sleep), setting)
+        assert found == everything
+        assert fewer <= count
+
+
+@given(
+    threads=drawn_threads(awaits=True),
+    stale_max=st.integers(0, 3),
+    successor=st.none() | st.lists(operations(), max_size=1).map(tuple),
+)
+def test_reduced_exploration_finds_all_outcomes(threads, stale_max, successor):
+    for model in MODELS:
+        kills = 0 if successor is None else 1
+        setting = Setting(model, races="off", stale_max=stale_max, kills_max=kills)
+        equal_outcomes(program_of(threads, successor or None), setting)
+
+
+@pytest.mark.parametrize(("threads", "adds"), [(2, 2), (3, 2), (2, 3), (4, 1)])
+def test_adds_to_one_word_are_run_once_in_every_order(threads, adds):
+    program = tuple((("add", 0, 1, "relaxed"),) * adds for _ in range(threads))
+    orders = factorial(threads * adds) // factorial(adds) ** threads
+    for model in ("sc", "c11"):
+        assert observed(program, model, Dpor())[1] == orders
+
+
+def test_threads_that_share_nothing_are_run_once():
+    program = ((("add", 0, 1, "relaxed"),) * 5, (("add", 1, 1, "relaxed"),) * 5)
+    for model in MODELS:
+        assert observed(program, model, Dpor())[1] == 1
+
+
+def test_reduction_that_sees_no_dependence_loses_outcomes(monkeypatch):
+    threads = ((("store", 0, 1, "relaxed"),), (("load", 0, "relaxed"),))
+    everything, _ = observed(threads, "sc", EveryChoice())
+    assert observed(threads, "sc", Dpor())[0] == everything
+    monkeypatch.setattr(dpor, "_depend", lambda one, other: False)
+    assert observed(threads, "sc", Dpor())[0] < everything
