@@ -42,6 +42,13 @@ class Outcome:
         """Return whether the role died of SIGKILL of its own, in time."""
         return self.signal == signal.SIGKILL and not self.hung
 
+    @property
+    def trouble(self) -> str:
+        """Return why there is no result, or nothing."""
+        if self.hung:
+            return "hung"
+        return f"died of signal {self.signal}" if self.signal else "failed" * self.failed
+
 
 class Child:
     """A role that runs in a process of its own."""

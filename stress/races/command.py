@@ -10,6 +10,7 @@ import click
 # Instrument -> module whose `command` (a click command) runs it, imported when called.
 INSTRUMENTS = {
     "tsan": "stress.races.tsan",
+    "xsan": "stress.races.xsan",
     "killpoint": "stress.races.killpoint",
 }
 

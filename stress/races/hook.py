@@ -71,7 +71,7 @@ def install(back_end: BackEnd) -> Hook:
     codegen.CPUCodeLibrary._races_hook = hook
     _hook_library(hook)
     _hook_flags(hook)
-    _hook_cache(hook)
+    _hook_cache()
     if back_end.scalar:
         # Not numba.config: whenever a variable of the environment changes, numba reads them anew.
         os.environ["NUMBA_LOOP_VECTORIZE"] = os.environ["NUMBA_SLP_VECTORIZE"] = "0"
@@ -123,15 +123,7 @@ def _hook_flags(hook: Hook) -> None:
     cpu.CPUTargetOptions.finalize = with_lines
 
 
-def _hook_cache(hook: Hook) -> None:
-    load, save = caching.Cache.load_overload, caching.Cache.save_overload
-
-    def load_clean(cache, signature, target_context):
-        return load(cache, signature, target_context) if hook.suspended else None
-
-    def save_clean(cache, signature, compiled) -> None:
-        if hook.suspended:
-            save(cache, signature, compiled)
-
-    caching.Cache.load_overload = load_clean
-    caching.Cache.save_overload = save_clean
+def _hook_cache() -> None:
+    """Let no kernel come from the cache on disk, and none go there."""
+    caching.Cache.load_overload = lambda cache, signature, target_context: None
+    caching.Cache.save_overload = lambda cache, signature, compiled: None

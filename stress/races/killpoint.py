@@ -216,13 +216,7 @@ class Killer:
 
     def _judge(self, outcomes: dict[str, Outcome]) -> list[str]:
         """Return what is wrong: a role that hung, failed, died; else what the check says."""
-        wrong = [f"{name} hung" for name, one in outcomes.items() if one.hung]
-        wrong += [f"{name} failed" for name, one in outcomes.items() if one.failed]
-        wrong += [
-            f"{name} died of signal {one.signal}"
-            for name, one in outcomes.items()
-            if one.signal and not one.hung
-        ]
+        wrong = [f"{name} {one.trouble}" for name, one in outcomes.items() if one.trouble]
         results: dict[str, Any] = {name: one.result for name, one in outcomes.items()}
         return wrong or list(self._scenario.check(self._words.copy(), results))
 
