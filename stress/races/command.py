@@ -12,6 +12,7 @@ INSTRUMENTS = {
     "tsan": "stress.races.tsan",
     "xsan": "stress.races.xsan",
     "killpoint": "stress.races.killpoint",
+    "weave": "stress.races.weave.command",
 }
 
 

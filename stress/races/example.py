@@ -2,6 +2,7 @@
 
     python -m stress races tsan stress.races.example:RACY
     python -m stress races xsan stress.races.example:RACY
+    python -m stress races weave stress.races.example:RACY
 
 say which two lines race; SOUND, with an atomic addition, has nothing to be found.
 """
@@ -40,6 +41,7 @@ def _counter(kernel, times: int) -> Scenario:
         roles={"first": role, "second": role},
         check=check,
         labels={COUNTER: "counter"},
+        model={fetch_add: ("add", "relaxed")},
     )
 
 

@@ -26,7 +26,8 @@ def save(
         "setting": asdict(setting),
         "schedule": schedule.as_json(),
     }
-    path.write_text(json.dumps(written, indent=1) + "\n", encoding="utf-8")
+    lines = [f" {json.dumps(key)}: {json.dumps(value)}" for key, value in written.items()]
+    path.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
 
 
 def load(path: Path) -> tuple[str, Setting, Schedule, str]:

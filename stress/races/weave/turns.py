@@ -274,7 +274,9 @@ class Turns:
                 role.buffered_count -= 1
                 break
         if not role.buffered_count and role.heir:
-            self._woken.append(role.heir)
+            heir, role.heir = role.heir, None
+            self._drain(role)  # Plain stores, if any are left.
+            self._woken.append(heir)
         elif not role.buffered_count and role.wants_empty_buffer and not role.is_done:
             role.is_ready = True
 
