@@ -1,14 +1,14 @@
 """The digest of a run: XXH3-128 over its records in order (SEMANTICS.rst, "Digest").
 
-A kernel packs a batch of rows into bytes; the library xxhash hashes them. The same for any number
-of workers, ring size and hash key.
+A kernel packs a batch of rows into bytes, another hashes them (memory/xxh3.py): its state is words,
+which may lie in shared memory. The same for any number of workers, ring size and hash key.
 """
 
 import numpy as np
-import xxhash
 from numba import njit
 
 from engine.layouts import FEATURES, ROW
+from engine.memory import xxh3
 from engine.memory.pointers import pointer, shifted
 
 # version, protocol, VLAN, ports, addresses, source number, three times, four counts, reason, kind,
@@ -55,19 +55,22 @@ _ROW_WORDS, _ROW_BYTES = ROW.words, ROW.size_bytes
 class Digest:
     """The digest of the records so far. `update` takes batches of rows in order."""
 
-    def __init__(self, rows_max: int, scored: bool) -> None:
-        self._hash = xxhash.xxh3_128()
-        self._packed = np.zeros(rows_max * ENTRY_BYTES_MAX, np.uint8)
+    def __init__(self, rows_max: int, scored: bool, state: np.ndarray | None = None) -> None:
+        """`state`: words of an xxh3 state to go on with; None for one of its own, of no records."""
+        self._state = xxh3.make_state() if state is None else state
+        self._octets = self._state.view(np.uint8)
+        self._room = np.zeros(xxh3.WINDOW + rows_max * ENTRY_BYTES_MAX, np.uint8)
+        self._packed = self._room[xxh3.WINDOW :]
         self._scored = scored
 
     def update(self, rows: np.ndarray, count: int) -> None:
         """Add the first `count` rows, int64 (any, ROW.words)."""
         size = pack(rows, rows.view(np.uint8), count, self._packed, self._scored)
-        self._hash.update(self._packed[:size])
+        xxh3.feed(self._state, self._octets, self._room, size)
 
     def text(self) -> str:
         """Return the digest as outputs and `engine diff` show it."""
-        return ("" if self._scored else NOT_SCORED) + self._hash.hexdigest()
+        return ("" if self._scored else NOT_SCORED) + xxh3.text(self._state)
 
 
 @njit(cache=True)
