@@ -12,7 +12,6 @@ from numba import njit
 
 from engine.config import PANE_NS, STEPS_MAX
 from engine.features.flags import TOPS
-from engine.flows.clock import NO_PANE
 from engine.flows.deadlines import (
     AHEAD_MAX,
     BLOCK_SHIFT,
@@ -20,6 +19,7 @@ from engine.flows.deadlines import (
     IN_DUE_LIST,
     NAMES,
     NEVER,
+    NO_PANE,
 )
 from engine.flows.finish import row_tag
 from engine.flows.panes import pane_capacity

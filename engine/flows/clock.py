@@ -3,13 +3,23 @@ next.
 
 At time T come: the end of the pane that ends at T, packets of T, deadlines = T. So a deadline fires
 only for a later clock, a pane ends for its own time already. Whatever is due may stop for want of
-room in the event ring and is resumed by calling again.
+room in the event ring or the journal, and before a pane is opened (rewrite.py), and is resumed by
+calling again.
 """
 
 from numba import njit
 
 from engine.config import PANE_NS
-from engine.flows.deadlines import PANE, due_next, due_row, due_soon, next_pane, open_pane
+from engine.flows.deadlines import (
+    NO_PANE,
+    PANE,
+    PANE_ROWS,
+    due_next,
+    due_row,
+    due_soon,
+    next_pane,
+    rows_filed,
+)
 from engine.flows.emit import has_room
 from engine.flows.finish import ask_for_rest, end_part
 from engine.flows.panes import end_pane
@@ -17,11 +27,12 @@ from engine.flows.pools import LIVE
 from engine.flows.shard import row_at
 from engine.layouts import RECORD_SLOTS, places
 from engine.layouts.records import CLASS_TIMER, ENDED, IDLE
-from engine.layouts.table import TABLE
+from engine.layouts.table import OPEN_PANE, TABLE
 from engine.memory.options import KERNEL
 
 NEXT_DUE = TABLE.index("next_due_ns")
-NO_PANE = -(1 << 62)  # Before the first packet.
+PENDING = TABLE.index("pending")
+PANE_WANTED = TABLE.index("pane_wanted")
 
 
 @njit(**KERNEL)
@@ -46,20 +57,29 @@ def _fire_due(shard, now):
 
 
 @njit(**KERNEL)
+def _want_pane(table, pane):
+    """Have a pane opened between this batch and the next."""
+    table[PENDING], table[PANE_WANTED] = OPEN_PANE, pane
+    table[PANE_ROWS] = rows_filed(table, pane)
+    return False
+
+
+@njit(**KERNEL)
 def advance(shard, now):
-    """Let happen what is due before a packet of time `now`; False when the event ring is full."""
+    """Let happen what is due before a packet of time `now`; return whether all of it has.
+
+    False: the event ring or the journal is full, or a pane is to be opened first.
+    """
     table = shard.table
     now_pane = now // PANE_NS
     if table[PANE] == NO_PANE:
-        open_pane(shard, now_pane)
-    while True:
-        if not _fire_due(shard, now):
-            return False
-        if table[PANE] >= now_pane:
-            break
+        return _want_pane(table, now_pane)
+    if not _fire_due(shard, now):
+        return False
+    if table[PANE] < now_pane:
         if not end_pane(shard):
             return False
-        open_pane(shard, now_pane if table[LIVE] == 0 else next_pane(table, now_pane))
+        return _want_pane(table, now_pane if table[LIVE] == 0 else next_pane(table, now_pane))
     deadline = due_next(table)
     end = (table[PANE] + 1) * PANE_NS
     table[NEXT_DUE] = min(deadline, end - 1) + 1  # A deadline fires for a later time than its own.

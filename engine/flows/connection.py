@@ -46,6 +46,7 @@ from engine.flows.conn_state import (
     state_of,
     was_of,
 )
+from engine.flows.keep import keep_words
 from engine.flows.payload import payload_address
 from engine.flows.shard import IN_ARENA, SOURCES_AT
 from engine.layouts import places
@@ -77,6 +78,7 @@ _TCP_BYTES = 20  # Of a header without options.
 def begin_connection(table, row, line, packet):
     """Set the connection of a row whose flow begins with a packet."""
     connection = connection_at(table, row)
+    keep_words(table, connection, 0, CONNECTION_WORDS)
     for word in range(CONNECTION_WORDS):
         connection[word] = 0
     if packet.tcp:
@@ -89,6 +91,7 @@ def begin_connection(table, row, line, packet):
 def split_connection(table, row):
     """Begin letters, counts and streams anew for a part that continues; the states stay."""
     connection = connection_at(table, row)
+    keep_words(table, connection, 0, CONNECTION_WORDS)
     connection[LETTERS_0], connection[LETTERS_1], connection[LETTERS_2] = 0, 0, 0
     for number in range(2):
         side = shifted(connection, SIDE_WORDS * number)
@@ -105,6 +108,7 @@ def note_connection(shard, row, line, packet, at):
     """Carry a TCP connection on by the packet at record word `at`, which its row has counted."""
     table = shard.table
     connection = connection_at(table, row)
+    keep_words(table, connection, 0, CONNECTION_WORDS)
     responder = np.int64(line[places.FLOW_KEY] & places.INITIATOR_B != 0) != packet.side
     number = np.int64(responder)
     side = shifted(connection, SIDE_WORDS * number)

@@ -5,9 +5,13 @@ A batch of 32 is looked at in passes, so that what each packet will touch is on 
 before it is needed: hashes and slots; then rows; then what a first packet in the pane, a long gap
 or a payload will need. Then packets are applied one by one.
 
-After each batch events are published, then the watermark, then the packet slots are released; so
-the classifier never waits for what this worker holds, and payload in the arena stays until it was
-read.
+    take_batch   keep what changes; events behind the published tail; the head wanted
+    commit       one store: the batch has happened
+    publish      events, then the watermark that promises them, then counters; packet slots released
+
+So the classifier never waits for what this worker holds, and payload in the arena stays until it
+was read. Killed before the commit, the batch has not happened: recover.py takes it back. Killed
+behind it, what publish does, which is to store numbers of the table, is done once more.
 """
 
 import numpy as np
@@ -17,9 +21,12 @@ from engine.events import counter_index
 from engine.features.activity import SUBFLOW_TIMEOUT_NS
 from engine.features.payload import BYTES_MAX, PACKETS_MAX
 from engine.features.totals import direction_line
-from engine.flows.clock import advance
+from engine.flows.clock import PENDING, advance
 from engine.flows.emit import EVENT_TAIL
+from engine.flows.keep import OPERATION_WORDS, begin, commit, may_keep
+from engine.flows.panes import BATCH, lacks_room
 from engine.flows.payload import payload_address
+from engine.flows.rewrite import rewrite, want_dropped
 from engine.flows.shard import (
     AGE_MASK,
     NOT_MAPPED,
@@ -34,13 +41,12 @@ from engine.flows.stop import stop
 from engine.flows.update import take_packet
 from engine.layouts import PACKET, RING, places
 from engine.layouts.records import END, SOURCE_END, STEP, TICK
-from engine.layouts.table import TABLE
+from engine.layouts.table import NOTHING, TABLE, WORKER_COUNTERS_MAX
 from engine.memory.options import HOT, KERNEL
 from engine.memory.pointers import bytes_at, pointer, prefetch, shifted
 from engine.packets.key import PROTOCOL_MASK, PROTOCOL_SHIFT, flow_key, keyed_hash, side_of
 from engine.rings import spsc
 
-BATCH = 32
 SCRATCH_WORDS = 8 * BATCH  # Of the packet loop: side, key, key, tag, row, what to fetch.
 SOURCE_OF_REFERENCE = 48
 TIME_MAX = places.TIME_MAX
@@ -60,6 +66,7 @@ _CONTROL_CONSUMED = RING.index("control_consumed")
 _ACCEPTED = counter_index("worker", "accepted")
 _LAYERS = counter_index("worker", "layers")
 _CONTROL = counter_index("worker", "control")
+_PACKET_HEAD = TABLE.index("packet_head")
 _PAYLOAD_LINES = BYTES_MAX // 64
 _SEE_SIDE, _SEE_OTHER, _SEE_PAUSE = 1, 2, 4
 
@@ -162,7 +169,7 @@ def _fetch_cold_batch(table, count, scratch):
 
 @njit(**KERNEL)
 def _take_control(shard, words, at):
-    """Apply a control record; False when the event ring lacks room."""
+    """Apply a control record; False when it is not applied whole."""
     table = shard.table
     kind = (words[at + _KEY] >> PROTOCOL_SHIFT) & PROTOCOL_MASK
     time, reference = words[at], words[at + _REFERENCE]
@@ -188,7 +195,7 @@ def _is_control(words, at):
 
 
 @njit(**KERNEL)
-def _take_batch(shard, words, mask, span, scratch):
+def _apply_batch(shard, words, mask, span, scratch):
     """Apply the records of `span` (first, count) in order; return (how many, why it stopped)."""
     table = shard.table
     first, count = span
@@ -217,10 +224,47 @@ def _take_batch(shard, words, mask, span, scratch):
 
 
 @njit(**KERNEL)
-def publish_events(shard):
-    """Publish the events made so far, then the watermark that promises them."""
-    spsc.publish(shard.ring, shard.table[EVENT_TAIL])
-    spsc.publish_watermark(shard.ring, shard.table[_CLOCK], shard.table[_CLOCK_REFERENCE])
+def take_batch(shard, words, mask, span, scratch):
+    """Begin a transaction and apply the records of `span` in it; return (how many, why it stopped).
+
+    NO_ROOM may mean: in the journal, or something is pending. Then a commit is all that is needed.
+    """
+    first, count = span
+    _hash_batch(shard.table, words, mask, first, count, scratch)
+    _find_batch(shard.table, count, scratch)
+    _foresee_batch(shard, words, mask, first, count, scratch)
+    _fetch_cold_batch(shard.table, count, scratch)
+    begin(shard.table)
+    done, why = _apply_batch(shard, words, mask, span, scratch)
+    shard.table[_PACKET_HEAD] = first + done
+    return done, why
+
+
+@njit(**KERNEL)
+def publish(shard, ring):
+    """Tell the others what has been committed. All numbers are absolute: twice is as good as once.
+
+    `ring`: the packet ring. Its slots are released last: until then payload may be read.
+    """
+    table = shard.table
+    spsc.publish(shard.ring, table[EVENT_TAIL])
+    spsc.publish_watermark(shard.ring, table[_CLOCK], table[_CLOCK_REFERENCE])
+    for k in range(WORKER_COUNTERS_MAX):
+        shard.shown[k] = shard.counters[k]  # Plain: statistics of this process's own line.
+    # Plain: a statistic of the consumer's own line.
+    ring[_CONTROL_CONSUMED] = shard.counters[_CONTROL]
+    spsc.release(ring, table[_PACKET_HEAD])
+
+
+@njit(**KERNEL)
+def _prepare(shard):
+    """Do what is done between two batches."""
+    table = shard.table
+    if table[PENDING] != NOTHING:
+        rewrite(shard)
+    if lacks_room(table):
+        want_dropped(table)
+        rewrite(shard)
 
 
 @njit(**KERNEL)
@@ -229,23 +273,18 @@ def consume(arrays, packet_ring, packet_words, scratch_array, limit):
     shard = shard_of_arrays(arrays)
     ring, words, scratch = pointer(packet_ring), pointer(packet_words), pointer(scratch_array)
     mask = ring[spsc.CAPACITY] - 1
-    taken, why = 0, DRAINED
+    table, taken = shard.table, 0
     while taken < limit:
+        _prepare(shard)
         first, count = spsc.peek(ring)
         if count == 0:
             return taken, DRAINED
-        count = min(count, BATCH, limit - taken)
-        _hash_batch(shard.table, words, mask, first, count, scratch)
-        _find_batch(shard.table, count, scratch)
-        _foresee_batch(shard, words, mask, first, count, scratch)
-        _fetch_cold_batch(shard.table, count, scratch)
-        control_before = shard.counters[_CONTROL]
-        done, why = _take_batch(shard, words, mask, (first, count), scratch)
-        publish_events(shard)
-        # Plain: a statistic of the consumer's own line.
-        ring[_CONTROL_CONSUMED] += shard.counters[_CONTROL] - control_before
-        spsc.release(ring, first + done)
+        span = (first, min(count, BATCH, limit - taken))
+        done, why = take_batch(shard, words, mask, span, scratch)
+        goes_on = table[PENDING] != NOTHING or not may_keep(table, OPERATION_WORDS)
+        commit(table)
+        publish(shard, ring)
         taken += done
-        if why != DRAINED:
+        if why != DRAINED and not (why == NO_ROOM and goes_on):
             return taken, why
     return taken, LIMIT_REACHED

@@ -13,6 +13,7 @@ from engine.features.length import add_length
 from engine.features.moments import NO_EXTREMES, add_gap
 from engine.features.services import TCP_PROTOCOL
 from engine.features.totals import direction_line, high_half
+from engine.flows.keep import keep_side_line
 from engine.flows.pools import owned_block, spills_of
 from engine.flows.shard import AGE_MASK
 from engine.flows.spill import PAIR_TOPS, count_impossible, spill_flags, spill_pair
@@ -241,6 +242,7 @@ def count_in_direction(table, line, packet):
         direction[places.SIDE_GAPS] = NO_EXTREMES
         direction[places.FLAGS] = packet.window << places.WINDOW_SHIFT
         if np.int64(line[places.FLOW_KEY] & places.FIRST_B != 0) != side:
+            keep_side_line(table, line)
             line[places.SECOND] = offset
     else:
         add_gap(shifted(direction, places.SIDE_LAST), offset, table[AGE_MASK])

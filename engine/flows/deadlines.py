@@ -18,6 +18,7 @@ from numba import njit
 
 from engine.config import PANE_NS
 from engine.events import counter_index
+from engine.flows.keep import EVICTION_WORDS, keep_words, may_keep
 from engine.flows.marks import protocol_of
 from engine.flows.pools import LIVE, ROW_FRESH, ROWS
 from engine.flows.shard import AGE_MASK, row_at
@@ -36,12 +37,14 @@ DUE_HEAD = TABLE.index("due_head")
 DUE_COUNT = TABLE.index("due_count")
 BYTES_AT = TABLE.index("bytes_at")
 COUNTS_AT = TABLE.index("counts_at")
+PANE_ROWS = TABLE.index("pane_rows")
 HAND = TABLE.index("hand")
 BLOCKS_COUNTED = TABLE.index("blocks_counted")
 MOVED = counter_index("worker", "deadlines_moved")
 
 NAMES = 250  # Names of panes: pane % NAMES + 1. 0: no row, or no deadline wanted.
 AHEAD_MAX = NAMES - 1
+NO_PANE = -(1 << 62)  # Before the first packet.
 NEVER = 251  # Timeout off.
 IN_DUE_LIST = 255
 BLOCK_SHIFT = 12  # Rows of a block of counts.
@@ -92,19 +95,26 @@ def _rename(table, row, name):
 
 
 @njit(**KERNEL)
-def file_deadline(table, row, deadline):
-    """Note in which pane a row must be looked at."""
+def _name_for(table, deadline):
+    """Return the byte of a row that must be looked at for a deadline beyond the pane."""
     if deadline == places.TIME_MAX:
-        _rename(table, row, NEVER)
-        return
+        return np.int64(NEVER)
     pane = min(deadline // PANE_NS, table[PANE] + AHEAD_MAX)
     assert pane > table[PANE]
-    _rename(table, row, pane % NAMES + 1)
+    return pane % NAMES + 1
+
+
+@njit(**KERNEL)
+def file_deadline(table, row, deadline):
+    """Note in which pane a row must be looked at."""
+    keep_words(table, table, table[BYTES_AT] + (row >> 3), 1)
+    _rename(table, row, _name_for(table, deadline))
 
 
 @njit(**KERNEL)
 def forget_deadline(table, row):
     """Note that a row is not to be looked at any more."""
+    keep_words(table, table, table[BYTES_AT] + (row >> 3), 1)
     _rename(table, row, 0)
 
 
@@ -118,6 +128,12 @@ def next_pane(table, now_pane):
         if table[table[COUNTS_AT] + (pane + ahead) % NAMES + 1]:
             return pane + ahead
     return now_pane
+
+
+@njit(**KERNEL)
+def rows_filed(table, pane):
+    """Return how many rows are named after a pane."""
+    return table[table[COUNTS_AT] + pane % NAMES + 1]
 
 
 @njit(**KERNEL)
@@ -139,14 +155,17 @@ def _collect(table, name):
 
 @njit(**KERNEL)
 def open_pane(shard, pane):
-    """Enter a pane: make the due list of the rows whose deadline lies in it."""
+    """Enter a pane: make the due list of the rows whose deadline lies in it.
+
+    Between batches only; bytes are not kept. Begun again after a death, once every row in the due
+    list is named after the pane again: those that were filed anew are where they belong.
+    """
     table = shard.table
     table[PANE] = pane
     if table[LIVE] < table[ROWS] - (table[ROWS] >> _ROOM_SHIFT):
         table[BLOCKS_COUNTED] = 0
-    name = pane % NAMES + 1
     due = table[DUE_AT]
-    found = _collect(table, name) if table[table[COUNTS_AT] + name] else 0
+    found = _collect(table, pane % NAMES + 1) if rows_filed(table, pane) else 0
     kept = 0
     for k in range(found):
         if k + _PREFETCH_AHEAD < found:
@@ -158,8 +177,8 @@ def open_pane(shard, pane):
             table[due + kept] = (deadline - pane * PANE_NS) << _OFFSET_SHIFT | row
             kept += 1
         else:
-            shard.counters[MOVED] += 1
-            file_deadline(table, row, deadline)
+            _rename(table, row, _name_for(table, deadline))
+    shard.counters[MOVED] += table[PANE_ROWS] - kept  # However often this was begun.
     sort_entries(table, due, kept, table[COUNTS_AT] - SCRATCH_WORDS)
     table[DUE_HEAD] = 0
     table[DUE_COUNT] = kept
@@ -208,6 +227,27 @@ def due_soon(table):
 
 
 @njit(**KERNEL)
+def count_names(table, pane):
+    """Count the names of all rows anew; rows in the due list are named after `pane` again first.
+
+    A `pane` before all panes leaves names as they are.
+    """
+    counts = table[COUNTS_AT]
+    for name in range(COUNT_NAMES):
+        table[counts + name] = 0
+    for row in range(1, table[ROW_FRESH] + 1):
+        name = name_of(table, row)
+        if name == IN_DUE_LIST and pane != NO_PANE:
+            word = table[BYTES_AT] + (row >> 3)
+            table[word] ^= (name ^ (pane % NAMES + 1)) << 8 * (row & 7)
+            name = pane % NAMES + 1
+        if name:
+            table[counts + name] += 1
+    if table[BLOCKS_COUNTED]:
+        _count_blocks(table)
+
+
+@njit(**KERNEL)
 def _count_blocks(table):
     """Count names by blocks of rows, from now on."""
     counts, octets = table[COUNTS_AT], table[BYTES_AT]
@@ -239,10 +279,13 @@ def _find_named(table, name):
 
 @njit(**KERNEL)
 def row_to_evict(table):
-    """Return a row whose deadline lies in the earliest pane that has any."""
+    """Return a row whose deadline lies in the earliest pane that has any.
+
+    0: so many were looked at and filed anew that the journal lacks room; call again after a commit.
+    """
     if table[BLOCKS_COUNTED] == 0:
         _count_blocks(table)
-    while True:  # Ends: a row is moved to a later name, or returned.
+    while may_keep(table, EVICTION_WORDS):  # Ends: a row is moved to a later name, or returned.
         name = IN_DUE_LIST
         if table[table[COUNTS_AT] + name] == 0:
             name = NEVER
@@ -264,3 +307,4 @@ def row_to_evict(table):
             if pane % NAMES + 1 == name:
                 return row
         file_deadline(table, row, deadline)
+    return np.int64(0)

@@ -13,6 +13,7 @@ from engine.features import activity, bulk, flags, iat, length, payload, rate, v
 from engine.features.services import TCP_PROTOCOL
 from engine.features.totals import direction_line, impossible_count, read_totals
 from engine.flows.conn_state import write_connection
+from engine.flows.keep import OPERATION_WORDS, keep_side_line, may_keep
 from engine.flows.marks import ended_bits, new_marks, protocol_of, service_of_key
 from engine.flows.pools import spills_of
 from engine.flows.shard import (
@@ -89,7 +90,12 @@ EARLY = 0  # The reason of an early record.
 
 @njit(**HOT)
 def has_room(shard, slots):
-    """Return whether the event ring has that many free slots behind the table's tail."""
+    """Return whether the event ring has that many free slots behind the table's tail.
+
+    And the journal has room for what one operation keeps: a packet, or a part's end or delta.
+    """
+    if not may_keep(shard.table, OPERATION_WORDS):
+        return False
     ring, tail = shard.ring, shard.table[EVENT_TAIL]
     if tail + slots - ring[spsc.HEAD_SEEN] <= ring[spsc.CAPACITY]:
         return True
@@ -189,6 +195,7 @@ def emit_delta(shard, row, time, reference):
     """Send a row's delta; (time, reference): its first packet in the pane. There is room."""
     table = shard.table
     line = row_at(table, row)
+    keep_side_line(table, line)
     spills = ordered_spills(table, line)
     totals = _totals_of(table, line, spills)
     event = next_slot(shard)
@@ -283,6 +290,7 @@ def emit_record(shard, row, reason, order_class, order):
         floats = shifted(shard.floats, 2 * place * EVENT_SLOT_WORDS)
     _own_slots(shard, tail + _OWN_AHEAD, RECORD_SLOTS)
     line = row_at(table, row)
+    keep_side_line(table, line)
     rank = RANK_EARLY if reason == EARLY and order_class == CLASS_PACKET else RANK_FINAL
     head = RECORD | order_class << CLASS_SHIFT | rank << RANK_SHIFT | reason << REASON_SHIFT
     head |= service_of_key(shard.services, line[places.FLOW_KEY]) << SERVICE_SHIFT

@@ -4,6 +4,7 @@ from numba import njit
 
 from engine.flows.deadlines import forget_deadline
 from engine.flows.emit import emit_record
+from engine.flows.keep import keep_line
 from engine.flows.pools import ask_for_cold, give_row
 from engine.flows.shard import row_at
 from engine.flows.slots import SLOTS, SLOTS_AT, home_slot, remove_slot, tag_of
@@ -37,6 +38,7 @@ def ask_for_rest(table, row):
 def end_part(shard, row, reason, order_class, order):
     """Send a part's final and free its row. There is room for a record."""
     table = shard.table
+    keep_line(table, row_at(table, row), 0)
     emit_record(shard, row, reason, order_class, order)
     forget_deadline(table, row)
     remove_slot(table, row_tag(table, row_at(table, row)), row)

@@ -3,9 +3,9 @@
 An entry stays when its part ends. It is recognised by its row: a part that began with the entry's
 packet has it as first_reference, a part that did not began before the pane; a free row is neither.
 Where more parts have a packet in the pane than there are rows, which takes evictions, the list
-becomes full: then all such entries are dropped. A row has at most one that stays, and the list has
-room for 1/32 more than there are rows, so each dropping pays for at least so many evictions.
-Sending may stop anywhere for want of room: phase and cursor say where to go on.
+becomes full: then all such entries are dropped, between two batches. A row has at most one that
+stays, and the list has room for 1/32 more than there are rows, so each dropping pays for at least
+so many evictions. Sending may stop anywhere for want of room: phase and cursor say where to go on.
 """
 
 import numpy as np
@@ -17,6 +17,7 @@ from engine.features.services import TCP_PROTOCOL
 from engine.features.totals import direction_line, impossible_count
 from engine.flows.deadlines import PANE
 from engine.flows.emit import emit_delta, emit_record, has_room
+from engine.flows.keep import keep_line
 from engine.flows.marks import protocol_of
 from engine.flows.pools import ask_for_cold, owned_block
 from engine.flows.pressure import RECLAIMED
@@ -24,6 +25,7 @@ from engine.flows.shard import row_at
 from engine.layouts import RECORD_SLOTS, places
 from engine.layouts.records import CLASS_PANE
 from engine.layouts.table import PANE_ENTRY, TABLE
+from engine.memory.atomics import fence_program
 from engine.memory.options import KERNEL
 from engine.memory.pointers import prefetch, shifted
 
@@ -32,6 +34,7 @@ PANE_CURSOR = TABLE.index("pane_cursor")
 PANE_PHASE = TABLE.index("pane_phase")
 PANES_AT = TABLE.index("panes_at")
 _ROWS = TABLE.index("rows")
+DROPPED = TABLE.index("dropped")
 ENTRY_WORDS = PANE_ENTRY.words
 _OFFSET_SHIFT = PANE_ENTRY.shift("place", "offset")
 _OFFSET_MASK = PANE_ENTRY.mask("place", "offset")
@@ -39,20 +42,27 @@ _BEGAN = 1 << PANE_ENTRY.shift("place", "began")
 _OPEN, _DELTAS, _EARLY = 0, 1, 2
 _PREFETCH_AHEAD = 16
 _SPARE_ENTRIES = 16  # For tables of few rows.
+BATCH = 32  # Packets between two looks at whether the list has room.
 
 
 @njit(**KERNEL)
 def pane_capacity(rows):
     """Return how many entries the pane list of a table of that many rows has room for."""
-    return rows + (rows >> 5) + _SPARE_ENTRIES
+    return rows + (rows >> 5) + _SPARE_ENTRIES + BATCH
+
+
+@njit(**KERNEL)
+def lacks_room(table):
+    """Return whether the pane list may become full in a batch."""
+    is_open = table[PANE_PHASE] == _OPEN  # Else the list is emptied before the next entry.
+    return is_open and table[PANE_COUNT] + BATCH > pane_capacity(table[_ROWS])
 
 
 @njit(**KERNEL)
 def enter_pane(table, row, time, reference, began):
     """Append a flow to the pane list with its first packet there."""
-    if table[PANE_COUNT] == pane_capacity(table[_ROWS]):
-        _drop_ended(table)
     count = table[PANE_COUNT]
+    assert count < pane_capacity(table[_ROWS])
     entry = shifted(table, table[PANES_AT] + count * ENTRY_WORDS)
     entry[0] = reference
     offset = time - table[PANE] * PANE_NS
@@ -69,10 +79,16 @@ def _is_current(table, line, reference, began):
 
 
 @njit(**KERNEL)
-def _drop_ended(table):
-    """Drop the entries whose parts have ended; the others keep their order."""
-    count, kept = table[PANE_COUNT], 0
-    for index in range(count):
+def drop_ended(table):
+    """Drop the entries whose parts have ended; the others keep their order.
+
+    Between batches only. Nothing is kept in the journal: DROPPED says how far this has come, and
+    what a step writes it may write again. An entry is moved to its own place or to one that was
+    looked at before.
+    """
+    count = table[PANE_COUNT]
+    kept, first = table[DROPPED] >> 32, table[DROPPED] & places.MASK32
+    for index in range(first, count):
         if index + _PREFETCH_AHEAD < count:
             place = _place_of_entry(table, index + _PREFETCH_AHEAD)
             line = row_at(table, place & places.REFERENCE_MASK)
@@ -85,8 +101,12 @@ def _drop_ended(table):
             target = shifted(table, table[PANES_AT] + kept * ENTRY_WORDS)
             target[0], target[1] = reference, place
             kept += 1
-    table[PANE_COUNT] = kept
+        fence_program()  # The entry is in its place before it counts as moved.
+        table[DROPPED] = kept << 32 | index + 1
+        fence_program()  # And before its old place is written.
     assert kept <= table[_ROWS]
+    table[PANE_COUNT] = kept
+    fence_program()  # Done once more from here, it finds nothing to do.
 
 
 @njit(**KERNEL)
@@ -129,6 +149,7 @@ def _send_deltas(shard):
         line = row_at(table, row)
         if _is_current(table, line, entry[0], entry[1] & _BEGAN):
             time = begin_ns + ((entry[1] >> _OFFSET_SHIFT) & _OFFSET_MASK)
+            keep_line(table, line, 0)
             emit_delta(shard, row, time, entry[0])
             line[places.FLOW_KEY] &= ~places.IN_PANE
     return True

@@ -13,6 +13,7 @@ from engine.flows.emit import (
     RANK_SHIFT,
     next_slot,
 )
+from engine.flows.keep import keep_side_line
 from engine.flows.marks import protocol_of
 from engine.flows.shard import ARENA_ADDRESS, ARENA_MASK, IN_ARENA, SOURCES_AT
 from engine.layouts import places
@@ -95,6 +96,7 @@ def note_payload(shard, line, packet, words, at):
     if looked_at == PACKETS_MAX and not fact:
         return
     if looked_at < PACKETS_MAX:
+        keep_side_line(shard.table, line)
         line[places.STATE] += 1
     if packet.captured == 0:
         return

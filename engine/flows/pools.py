@@ -7,6 +7,7 @@ nobody who still holds its number takes it for the part that was there.
 
 from numba import njit
 
+from engine.flows.keep import keep_line, keep_row, keep_side_line, keep_words
 from engine.flows.shard import block_at, cold_reference, row_at
 from engine.layouts import places
 from engine.layouts.table import TABLE
@@ -25,9 +26,10 @@ COLD_LEFT = TABLE.index("cold_left")
 
 @njit(**KERNEL)
 def take_row(table):
-    """Return the number of a free row, or 0 when the table is full."""
+    """Return the number of a free row, or 0 when the table is full. It is kept, if ever used."""
     row = table[ROW_FREE]
     if row:
+        keep_row(table, row)
         table[ROW_FREE] = row_at(table, row)[places.ADDRESSES]
     elif table[ROW_FRESH] == table[ROWS]:
         return row
@@ -40,7 +42,7 @@ def take_row(table):
 
 @njit(**KERNEL)
 def give_row(table, row):
-    """Give a row back, and every cold block it has."""
+    """Give a row back, and every cold block it has. Its flow line and side line are kept."""
     line = row_at(table, row)
     mark_changing(line)
     give_cold_blocks(table, line)
@@ -79,7 +81,7 @@ def ask_for_cold(table, line):
 
 @njit(**KERNEL)
 def give_cold_blocks(table, line):
-    """Give back every cold block that a row has."""
+    """Give back every cold block that a row has. Its side line is kept."""
     flow, side = line[places.COLD_FLOW], line[places.COLD_SIDE]
     if flow:
         _give_block(table, cold_reference(flow, places.ACTIVITY_SHIFT))
@@ -96,6 +98,8 @@ def give_cold_blocks(table, line):
 def give_pane_block(table, line):
     """Give back a row's pane block: it says nothing any more once the pane's delta is sent."""
     flow, pace = line[places.COLD_FLOW], line[places.PACE]
+    keep_line(table, line, 0)
+    keep_side_line(table, line)
     mark_changing(line)
     _give_block(table, cold_reference(flow, places.PANE_SHIFT))
     line[places.COLD_FLOW] = flow & ~(places.REFERENCE_MASK << places.PANE_SHIFT)
@@ -115,6 +119,7 @@ def _give_block(table, block):
     if block == 0:
         return
     line = block_at(table, block)
+    keep_line(table, line, 0)
     for word in range(1, places.BLOCK_WORDS):
         line[word] = 0
     line[0] = table[COLD_FREE]
@@ -128,6 +133,7 @@ def _take_block(table):
     block = table[COLD_FREE]
     if block:
         line = block_at(table, block)
+        keep_line(table, line, 0)
         table[COLD_FREE] = line[0]
         line[0] = 0
     else:
@@ -140,11 +146,17 @@ def _take_block(table):
 
 @njit(**KERNEL)
 def owned_block(table, line, word, shift):
-    """Return the pointer to the cold block that a row refers to in `word`; taken on first use."""
+    """Return the pointer to the cold block that a row refers to in `word`; taken on first use.
+
+    It is kept: the caller writes to it.
+    """
     block = cold_reference(line[word], shift)
     if block == 0:
+        keep_words(table, line, word, 1)
         block = _take_block(table)
         line[word] |= block << shift
+    else:
+        keep_line(table, block_at(table, block), 0)
     return block_at(table, block)
 
 

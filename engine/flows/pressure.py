@@ -28,7 +28,7 @@ CONSTANTS_AT = TABLE.index("constants_at")
 RECLAIMED = TABLE.index("reclaimed")
 _RECLAIM_BLOCKS = 64
 _PREFETCH_AHEAD = 16
-_BLOCKS_MAX = 5  # A packet may need: activity, bulk, pane, spill and spill flags of its side.
+BLOCKS_MAX = 5  # A packet may need: activity, bulk, pane, spill and spill flags of its side.
 _SQUARES_MAX = 1 << 62
 _LENGTH_MAX = 1 << 20
 _SQUARES_NEAR = _SQUARES_MAX - _LENGTH_MAX**2
@@ -43,7 +43,7 @@ def must_end(table, line, packet):
         return True
     if direction[places.PACKETS] & places.MASK32 == _PACKETS_NEAR:
         return _pane_is_full(table, line, packet.side)
-    if table[COLD_LEFT] >= _BLOCKS_MAX:
+    if table[COLD_LEFT] >= BLOCKS_MAX:
         return False
     if _blocks_needed(table, line, packet) <= table[COLD_LEFT]:
         return False

@@ -20,6 +20,7 @@ ROWS_AT = TABLE.index("rows_at")
 AGE_MASK = TABLE.index("age_mask")
 COLD_AT = TABLE.index("cold_at")
 ADDRESSES_AT = TABLE.index("addresses_at")
+COUNTERS = TABLE.index("counters_0")
 
 
 class Shard(NamedTuple):
@@ -31,7 +32,8 @@ class Shard(NamedTuple):
     floats: np.ndarray  # The slots as float32.
     scratch: np.ndarray  # A record that wraps is made here first; words,
     scratch_floats: np.ndarray  # and as float32.
-    counters: np.ndarray  # The worker's counters, events.WORKER.
+    counters: np.ndarray  # The worker's counters, events.WORKER, in the table;
+    shown: np.ndarray  # and where others read them, as of the last batch.
     services: np.ndarray  # Service class of each responder port, uint8.
     sources: np.ndarray  # Arena address, arena mask, then each source's address; see SOURCES_AT.
     arena: np.ndarray  # Arena position of each slot of the packet ring.
@@ -83,13 +85,15 @@ def shard_arrays(
 @njit(**KERNEL)
 def shard_of_arrays(arrays):
     """Return the pointers of a shard's arrays. Entry kernels call it once."""
+    table = pointer(arrays.table)
     return Shard(
-        pointer(arrays.table),
+        table,
         pointer(arrays.ring),
         pointer(arrays.slots),
         pointer(arrays.floats),
         pointer(arrays.scratch),
         pointer(arrays.scratch_floats),
+        shifted(table, COUNTERS),
         pointer(arrays.counters),
         pointer(arrays.services),
         pointer(arrays.sources),

@@ -29,6 +29,7 @@ from engine.errors import SegmentError
 from engine.events import COUNTERS_MAX
 from engine.features.totals import direction_line
 from engine.flows.emit import EVENT_TAIL, emit_record
+from engine.flows.keep import JOURNAL_AT
 from engine.flows.pools import ROW_FRESH, ROWS
 from engine.flows.shard import (
     AGE_MASK,
@@ -110,6 +111,7 @@ def private_shard(words: np.ndarray) -> ShardArrays:
     table = np.zeros(shape.words, np.int64)
     initialise(table, Config(), shape, {"hash_key": (0, 0), "separate": False, "facts": False})
     table[AGE_MASK] = words[AGE_MASK]
+    table[JOURNAL_AT] = 0  # It is never committed.
     events, packets = PrivateRing(16, EVENT_SLOT_BYTES), PrivateRing(2, PACKET.size_bytes, 2)
     counters = np.zeros(COUNTERS_MAX, np.int64)
     return shard_arrays(table, events, packets, counters, np.zeros(2, np.int64))

@@ -7,6 +7,7 @@ makes a record is exactly the steps before it. The newest STEPS_MAX are kept.
 from numba import njit
 
 from engine.config import STEPS_MAX
+from engine.flows.keep import keep_words
 from engine.layouts.table import STEP_ENTRY, TABLE
 from engine.memory.options import KERNEL
 from engine.memory.pointers import shifted
@@ -25,6 +26,7 @@ _AFTER = STEP_ENTRY.index("after")
 def add_step(table, time, source, before, after):
     """Note that a source's correction went from `before` to `after` with a packet of `time`."""
     entry = shifted(table, table[STEPS_AT] + table[STEP_COUNT] % STEPS_MAX * STEP_WORDS)
+    keep_words(table, entry, 0, STEP_WORDS)
     entry[_TIME] = time
     entry[_SOURCE] = source
     entry[_BEFORE] = before

@@ -1,15 +1,23 @@
 """The end of the input, or of a file under --separate: every flow that is left becomes a final.
 
 First the clock moves to E, the end of the pane of the last packet; then all live parts end with
-time E in order of their first packets. Sending may stop for want of room and is resumed by calling
-again.
+time E in order of their first packets. Sending may stop for want of room, and before the rows are
+listed (rewrite.py), and is resumed by calling again.
 """
 
 from numba import njit
 
 from engine.config import PANE_NS
-from engine.flows.clock import NEXT_DUE, NO_PANE, advance
-from engine.flows.deadlines import COUNTS_AT, DUE_AT, DUE_COUNT, DUE_HEAD, PANE, SCRATCH_WORDS
+from engine.flows.clock import NEXT_DUE, PENDING, advance
+from engine.flows.deadlines import (
+    COUNTS_AT,
+    DUE_AT,
+    DUE_COUNT,
+    DUE_HEAD,
+    NO_PANE,
+    PANE,
+    SCRATCH_WORDS,
+)
 from engine.flows.emit import has_room
 from engine.flows.finish import ask_for_rest, end_part
 from engine.flows.pools import LIVE, ROW_FRESH
@@ -19,7 +27,7 @@ from engine.flows.sorting import sort_entries
 from engine.flows.steps import STEP_COUNT
 from engine.layouts import RECORD_SLOTS, places
 from engine.layouts.records import CLASS_STOP, FORCED
-from engine.layouts.table import TABLE
+from engine.layouts.table import LIST_ROWS, TABLE
 from engine.memory.options import KERNEL
 from engine.memory.pointers import prefetch
 
@@ -34,8 +42,11 @@ _PREFETCH_AHEAD = 16
 
 
 @njit(**KERNEL)
-def _list_live_rows(table):
-    """Fill the due list with all live rows in order of their parts' first packets."""
+def list_live_rows(table):
+    """Fill the due list with all live rows in order of their parts' first packets.
+
+    Between batches only: the due list, which nobody needs any more, is not kept.
+    """
     due, fresh = table[DUE_AT], table[ROW_FRESH]
     earliest, latest = places.TIME_MAX, -places.TIME_MAX
     count = 0
@@ -62,7 +73,10 @@ def _list_live_rows(table):
 
 @njit(**KERNEL)
 def stop(shard, last_time):
-    """End everything after a last packet of `last_time`; False when the event ring is full."""
+    """End everything after a last packet of `last_time`; return whether everything has ended.
+
+    False: the event ring or the journal is full, or something is to be rewritten first.
+    """
     table = shard.table
     if table[STOP_COUNT] == _NOT_STOPPING:
         end_ns = (last_time // PANE_NS + 1) * PANE_NS
@@ -70,7 +84,8 @@ def stop(shard, last_time):
             return False
         table[STOP_NS] = end_ns
         table[DUE_HEAD] = table[DUE_COUNT]  # Who is left is forced, due or not.
-        _list_live_rows(table)
+        table[PENDING] = LIST_ROWS
+        return False
     due, count = table[DUE_AT], table[STOP_COUNT]
     for index in range(table[STOP_CURSOR], count):
         if not has_room(shard, RECORD_SLOTS):

@@ -6,12 +6,13 @@ import numpy as np
 
 from engine.config import FLOWS_PER_WORKER_MAX, STEPS_MAX, Config
 from engine.features.flags import increments
-from engine.flows.clock import NO_PANE
-from engine.flows.deadlines import BLOCK_SHIFT, COUNT_NAMES, SCRATCH_WORDS
+from engine.flows.deadlines import BLOCK_SHIFT, COUNT_NAMES, NO_PANE, SCRATCH_WORDS
+from engine.flows.keep import CAPACITY_WORDS
 from engine.flows.panes import pane_capacity
-from engine.layouts import CONNECTION, places
+from engine.layouts import CONNECTION, JOURNAL, places
 from engine.layouts.table import ADDRESSES, PANE_ENTRY, STEP_ENTRY, TABLE
 from engine.packets.key import secret_words
+from engine.rings.journal import CAPACITY
 
 _LINE_WORDS = 8
 _NO_DUE = -(1 << 63)  # The first packet, whatever its time, makes the table look at the clock.
@@ -36,6 +37,7 @@ class TableShape:
     cold_at: int
     panes_at: int
     connections_at: int  # 0: without flow.history there are none.
+    journal_at: int
     words: int
 
     @property
@@ -67,6 +69,7 @@ def table_shape(max_flows: int, workers: int, history: bool = False) -> TableSha
         ("cold_at", (blocks + 1) * places.BLOCK_WORDS),
         ("panes_at", pane_capacity(rows) * PANE_ENTRY.words),
         ("connections_at", (rows + 1) * CONNECTION.words if history else 0),
+        ("journal_at", JOURNAL.words + CAPACITY_WORDS),
     )
     at, begins = TABLE.words, {}
     for name, words in sizes:
@@ -98,6 +101,10 @@ def initialise(words: np.ndarray, config: Config, shape: TableShape, plan_words:
         "pane": NO_PANE,
         "stop_count": -1,
     }
+    if config.process.replace:
+        words[shape.journal_at + CAPACITY] = CAPACITY_WORDS  # Plain: the magic publishes it.
+    else:
+        fixed["journal_at"] = 0
     for name, value in fixed.items():
         words[TABLE.index(name)] = value  # Plain: the segment is not published yet.
     secrets = TABLE.index("secrets")

@@ -1,8 +1,8 @@
 """One packet: find or begin its flow part, count it, note what it shows, make what it causes.
 
 The order is that of SEMANTICS.rst, "Flows", steps 1 to 6. Nothing is touched before it is certain
-that whatever the packet may cause has room in the event ring; so a packet is taken whole or not at
-all.
+that whatever the packet may cause has room in the event ring and in the journal; so a packet is
+taken whole or not at all.
 """
 
 import numpy as np
@@ -22,6 +22,7 @@ from engine.flows.count import (
 from engine.flows.deadlines import LINGER_NS, file_deadline, idle_deadline, row_to_evict
 from engine.flows.emit import emit_record, has_room
 from engine.flows.finish import end_part
+from engine.flows.keep import keep_line, keep_row, keep_side_line, keep_words
 from engine.flows.panes import enter_pane, note_totals
 from engine.flows.payload import note_payload
 from engine.flows.pools import (
@@ -128,6 +129,7 @@ def _split(shard, row, reason, key, packet):
     """End the part in a row for the packet's sake and begin the next one there."""
     table = shard.table
     line = row_at(table, row)
+    keep_row(table, row)
     order = (packet.time, packet.time, packet.reference)
     emit_record(shard, row, reason, CLASS_PACKET, order)
     state = np.int64(0)
@@ -159,20 +161,24 @@ def _begin_row(table, row, key, packet):
 
 @njit(**KERNEL)
 def _begin_flow(shard, words, at, key, packet):
-    """Give a new flow a row, if need be that of another; return it."""
+    """Give a new flow a row, if need be that of another; return it; 0: there is none yet."""
     table = shard.table
     addresses, rest, tag = key
     row = take_row(table)
     if row == 0:
+        evicted = row_to_evict(table)
+        if evicted == 0:
+            return row
         order = (packet.time, packet.time, packet.reference)
         shard.counters[_EVICTED_ROW] += 1
-        end_part(shard, row_to_evict(table), EVICTED, CLASS_PACKET, order)
+        end_part(shard, evicted, EVICTED, CLASS_PACKET, order)
         row = take_row(table)
     line = row_at(table, row)
     _begin_row(table, row, _new_key(table, words, at, rest, packet), packet)
     line[places.ADDRESSES] = addresses
     if rest & places.VERSION6:
         kept = addresses_at(table, row)
+        keep_words(table, kept, 0, places.ADDRESS_WORDS)
         a = at + (DESTINATION_HIGH if packet.side else SOURCE_HIGH)
         b = at + (SOURCE_HIGH if packet.side else DESTINATION_HIGH)
         kept[0], kept[1], kept[2], kept[3] = words[a], words[a + 1], words[b], words[b + 1]
@@ -214,6 +220,7 @@ def _note_tcp(table, row, line, packet):
             key |= places.FIN_B if packet.side else places.FIN_A
         state = line[places.STATE]
         if (state >> places.FIRST_END_SHIFT) & 3 == 0:
+            keep_side_line(table, line)
             line[places.STATE] = state | (1 + packet.side) << places.FIRST_END_SHIFT
         over = flags & places.RST != 0 or key & places.BOTH_FIN == places.BOTH_FIN
         if over and table[TCP_END] and key & places.ENDED == 0:
@@ -224,7 +231,7 @@ def _note_tcp(table, row, line, packet):
 
 @njit(**HOT)
 def take_packet(shard, words, at, key, side):
-    """Apply the packet at record word `at` to its flow; False when the event ring lacks room.
+    """Apply the packet at record word `at` to its flow; False when there is no room yet.
 
     `key`: the two key words and the tag. Payload, if any is to be read, lies where shard.sources
     says.
@@ -239,6 +246,8 @@ def take_packet(shard, words, at, key, side):
     early, first = False, True
     if row:
         line = row_at(table, row)
+        keep_line(table, line, 0)
+        keep_line(table, direction_line(line, side), 0)
         mark_changing(line)
         fate = _fate_of_part(table, line, packet)
         if fate == CONTINUES:
@@ -254,6 +263,8 @@ def take_packet(shard, words, at, key, side):
             shard.counters[_FLOWS] += 1
     else:
         row = _begin_flow(shard, words, at, key, packet)
+        if row == 0:
+            return False
         line = row_at(table, row)
     if first:
         _enter_pane(table, row, line, packet, True)

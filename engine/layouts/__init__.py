@@ -6,6 +6,7 @@ classifier keeps of hosts). `engine layout` prints these tables; LAYOUTS.rst is 
 test fails when the two differ.
 """
 
+from engine.layouts.blocks import *  # noqa: F403
 from engine.layouts.connection import *  # noqa: F403
 from engine.layouts.control import *  # noqa: F403
 from engine.layouts.hosts import *  # noqa: F403

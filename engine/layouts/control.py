@@ -110,5 +110,20 @@ PROCESS = Layout(
         ),
     ),
 )
+JOURNAL = Layout(
+    "journal",
+    "What a process has changed since its last commit, in a region of its words; entries follow: "
+    "old words, then a word of where they were << 12 | how many.",
+    (
+        Line(
+            "process",
+            (
+                Word("used", "words", "private", "of the entries; 0: all is committed"),
+                Word("capacity", "words", "fixed", "for entries"),
+            ),
+        ),
+    ),
+    64,
+)
 PROCESS_STATES = ("absent", "starting", "running", "draining", "done")
 ABSENT, STARTING, RUNNING, DRAINING, DONE = range(5)

@@ -3,14 +3,9 @@
 Direction lines are addressed from their own first word, so that one kernel serves both.
 """
 
-from engine.layouts.table import (
-    ACTIVITY_BLOCK,
-    BULK_BLOCK,
-    FLOW_ROW,
-    PANE_BLOCK,
-    SPILL_BLOCK,
-)
+from engine.layouts.blocks import ACTIVITY_BLOCK, BULK_BLOCK, PANE_BLOCK, SPILL_BLOCK
 from engine.layouts.table import ADDRESSES as ADDRESS_LAYOUT
+from engine.layouts.table import FLOW_ROW
 
 ROW_WORDS = FLOW_ROW.words
 BLOCK_WORDS = ACTIVITY_BLOCK.words

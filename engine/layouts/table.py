@@ -2,9 +2,9 @@
 
 Regions, in this order, each beginning on a 64-byte line: TABLE (control words), flag constants,
 idle timeouts by protocol, clock steps, deadline counts, due list, deadline bytes, slots, rows,
-addresses, cold blocks, pane list. A packet touches one slot and two lines of its row: the flow line
-and the line of its own direction. What few flows need lies in cold blocks of 64 bytes, taken from
-one pool on first use.
+addresses, cold blocks (blocks.py), pane list, connections, journal. A packet touches one slot and
+two lines of its row: the flow line and the line of its own direction. What few flows need lies in
+cold blocks of 64 bytes, taken from one pool on first use.
 
 Times in a row are offsets from the part's first packet: 44 bits with 20 bits of a sum of squares
 above them, or all 64 bits when the configuration is wide (SEMANTICS.rst). Counters that could run
@@ -12,6 +12,7 @@ over are spilled, exactly, into a cold block when their top bit rises. Minima an
 kept as the float32 they will be in the vector: rounding keeps order.
 """
 
+from engine.events import WORKER
 from engine.memory.layout import RECORD_LINE_BYTES, Field, Layout, Line, Word
 
 _RECORD = "record"
@@ -29,6 +30,10 @@ def _private(name: str, unit: str, doc: str) -> Word:
     return Word(name, unit, "private", doc)
 
 
+WORKER_COUNTERS_MAX = 24
+assert len(WORKER) <= WORKER_COUNTERS_MAX
+PENDING = ("nothing", "open_pane", "list_rows", "drop_entries")
+NOTHING, OPEN_PANE, LIST_ROWS, DROP_ENTRIES = range(len(PENDING))
 TABLE = Layout(
     "table",
     "Control words of a worker's flow table.",
@@ -92,6 +97,18 @@ TABLE = Layout(
         ),
         _line(
             _private("reclaimed", "rows", "rows asked for their pane block since the pane began"),
+            Word("journal_at", "words", "fixed", "where the journal begins; 0: there is none"),
+            _private("packet_head", "sequence", "packet slots applied, not all released"),
+            _private("pending", "-", "what is to be rewritten before the next batch: PENDING"),
+            _private("pane_wanted", "panes", "the pane to open, while that is pending"),
+            _private("pane_rows", "rows", "which were named after it when it became pending"),
+            _private("dropped", "-", "pane list: kept << 32 | looked at, while dropping"),
+        ),
+        *(
+            _line(
+                Word(f"counters_{k}", "-", "private", "events.WORKER as of the last batch", count=8)
+            )
+            for k in range(WORKER_COUNTERS_MAX // 8)
         ),
     ),
     RECORD_LINE_BYTES,
@@ -242,59 +259,6 @@ FLOW_ROW = Layout(
     RECORD_LINE_BYTES,
 )
 
-ACTIVITY_BLOCK = Layout(
-    "activity_block",
-    "A part with a gap above 1 s: subflows, and active and idle periods.",
-    (
-        _line(
-            _word(
-                "active_start",
-                "ns",
-                "where the active period in progress began",
-                Field("offset", 44, "ns from the part's first packet; wide: all 64 bits"),
-                Field("squares_high", 20, "upper bits of the sum of squared idle periods"),
-            ),
-            _word(
-                "counts",
-                "-",
-                "two counts",
-                Field("idle", 32, "idle periods: gaps above 5 s"),
-                Field("subflow", 32, "gaps above 1 s"),
-            ),
-            _word(
-                "idle_total",
-                "ns",
-                "sum of the idle periods",
-                Field("sum", 44, "ns; wide: all 64 bits"),
-                Field("squares_high", 20, "upper bits of the sum of squared active periods"),
-            ),
-            _word("idle_squares", "ns^2", "sum of squared idle periods, lower 64 bits"),
-            _word("active_squares", "ns^2", "sum of squared finished active periods, lower bits"),
-            _word("idle_extremes", "us", "extremes of idle periods", *_EXTREMES),
-            _word("active_extremes", "us", "extremes of finished active periods", *_EXTREMES),
-        ),
-    ),
-    RECORD_LINE_BYTES,
-)
-BULK_BLOCK = Layout(
-    "bulk_block",
-    "A part with a run of 4 data packets. The sums of a run in progress lack what came before it.",
-    (
-        _line(
-            *(
-                _word(f"{what}_{side}", unit, f"{meaning} of {side.upper()}")
-                for side in "ab"
-                for what, unit, meaning in (
-                    ("bulks", "bulks", "bulks"),
-                    ("packets", "packets", "packets in bulks"),
-                    ("payload", "bytes", "payload in bulks"),
-                    ("duration", "ns", "duration of bulks"),
-                )
-            )
-        ),
-    ),
-    RECORD_LINE_BYTES,
-)
 ADDRESSES = Layout(
     "addresses",
     "The addresses of an IPv6 flow, in the place of its row's number.",
@@ -307,60 +271,6 @@ ADDRESSES = Layout(
         ),
     ),
     32,
-)
-_LOW32 = "totals modulo 2^32"
-PANE_BLOCK = Layout(
-    "pane_block",
-    "Totals of a part at its first packet in the pane, where that is not the part's first.",
-    (
-        _line(
-            _word("packets", "packets", _LOW32, Field("a", 32, "of A"), Field("b", 32, "of B")),
-            _word("bytes_a", "bytes", "of A"),
-            _word("bytes_b", "bytes", "of B"),
-            _word("payload_a", "bytes", "of A"),
-            _word("payload_b", "bytes", "of B"),
-            _word("squares", "bytes^2", "of both"),
-            _word(
-                "data_rst",
-                "packets",
-                _LOW32,
-                Field("data", 32, "with payload, of the initiator"),
-                Field("rst", 32, "RST of both"),
-            ),
-            _word("impossible", "packets", _LOW32, Field("a", 32, "of A"), Field("b", 32, "of B")),
-        ),
-    ),
-    RECORD_LINE_BYTES,
-)
-SPILL_BLOCK = Layout(
-    "spill_block",
-    "What a direction's narrow counters have given up.",
-    (
-        _line(
-            _word("more", "block", "SPILL_FLAGS_BLOCK; 0: none"),
-            _word("packets", "packets", "all"),
-            _word("data", "packets", "with payload"),
-            _word("bytes", "bytes", "packet lengths"),
-            _word("payload", "bytes", "payload lengths"),
-            _word("psh", "packets", "PSH"),
-            _word("ack", "packets", "ACK"),
-            _word("impossible", "packets", "impossible flags"),
-        ),
-    ),
-    RECORD_LINE_BYTES,
-)
-SPILL_FLAGS_BLOCK = Layout(
-    "spill_flags_block",
-    "What a direction's rarer flag counters have given up.",
-    (
-        _line(
-            *(
-                _word(flag, "packets", flag.upper())
-                for flag in ("fin", "syn", "rst", "urg", "cwr", "ece")
-            )
-        ),
-    ),
-    RECORD_LINE_BYTES,
 )
 PANE_ENTRY = Layout(
     "pane_entry",

@@ -13,6 +13,8 @@ interleaving tests run.
   fence_acquire  loads before it cannot move after any access behind it (sequence-lock readers)
   fence_release  stores behind it cannot move before any access in front of it (sequence-lock
   writers)
+  fence_program  nothing moves across it in the compiled code; no instruction, no order for other
+  cores: what one process finds that another, dead one has left behind (rings/journal.py)
 """
 
 import platform
@@ -78,15 +80,15 @@ def _store(order):
     return twinned(_store_twin)(define)
 
 
-def _fence(order):
+def _fence(order, scope=None, name=None):
     def define(typingctx):
         def codegen(context, builder, signature, args):
-            builder.fence(order)
+            builder.fence(order, scope)
             return context.get_dummy_value()
 
         return types.void(), codegen
 
-    define.__name__ = f"fence_{order}"
+    define.__name__ = f"fence_{name or order}"
     return twinned(_nothing_twin)(define)
 
 
@@ -96,6 +98,7 @@ store_release = _store("release")
 store_relaxed = _store("monotonic")
 fence_acquire = _fence("acquire")
 fence_release = _fence("release")
+fence_program = _fence("seq_cst", "singlethread", "program")
 
 
 @twinned(_fetch_add_twin)

@@ -38,6 +38,12 @@ def _shifted_twin(pointer, count):
     return pointer[count:]
 
 
+def _words_between_twin(base, pointer):
+    """Return how many words a pointer lies behind another of the same array of words."""
+    begin, place = (array.__array_interface__["data"][0] for array in (base, pointer))
+    return np.int64((place - begin) // 8)
+
+
 def _bytes_at_twin(address, size):
     """Return the pointer to `size` readable bytes at a numeric address."""
     if size == 0:
@@ -110,6 +116,17 @@ def shifted(typingctx, base, count):
         return builder.gep(args[0], [args[1]])
 
     return base(base, types.int64), codegen
+
+
+@twinned(_words_between_twin)
+def words_between(typingctx, base, place):
+    """Define the subtraction."""
+
+    def codegen(context, builder, signature, args):
+        begin, end = (builder.ptrtoint(arg, I64) for arg in args)
+        return builder.ashr(builder.sub(end, begin), ir.Constant(I64, 3))
+
+    return types.int64(base, place), codegen
 
 
 @twinned(_bytes_at_twin)

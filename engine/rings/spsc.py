@@ -87,12 +87,12 @@ def release(ring, head):
 @njit(**KERNEL)
 def publish_watermark(ring, time, reference):
     """Promise that all events up to (time, class 2, position) are published. Worker only."""
-    lock = ring[LOCK]  # Plain: the producer is the only writer of its own line.
-    store_relaxed(ring, LOCK, lock + 1)
+    lock = ring[LOCK] | 1  # Plain: the producer's own line. Odd already after a producer's death.
+    store_relaxed(ring, LOCK, lock)
     fence_release()  # The lock is odd before either word changes.
     store_relaxed(ring, MARK_TIME, time)
     store_relaxed(ring, MARK_REFERENCE, reference)
-    store_release(ring, LOCK, lock + 2)
+    store_release(ring, LOCK, lock + 1)
 
 
 @njit(**KERNEL)

@@ -11,7 +11,7 @@ from engine.flows.consume import (
     SCRATCH_WORDS,
     consume,
 )
-from engine.flows.shard import shard_arrays
+from engine.flows.shard import COUNTERS, shard_arrays
 from engine.layouts.table import TABLE
 from engine.rings.plan import RunPlan
 from engine.rings.report import Reporter
@@ -67,7 +67,7 @@ class Worker:
             self._sources.map_source_of(self._packets.slots[slot])
             return BUSY
         if why == NO_ROOM:
-            self._line.counters[_WAITS] += 1  # Plain: a statistic, orders nothing.
+            self._table[COUNTERS + _WAITS] += 1  # Shown with the next batch.
             return SOME if taken else IDLE
         if why == LIMIT_REACHED or taken >= self._busy_records:
             return BUSY

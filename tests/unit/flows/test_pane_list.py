@@ -11,7 +11,7 @@ import pytest
 from engine.capture.synthetic.live import MESSAGES_PER_FLOW, live_flows
 from engine.classifier import merge
 from engine.config import load
-from engine.flows.panes import PANE_COUNT, pane_capacity
+from engine.flows.panes import BATCH, PANE_COUNT, pane_capacity
 from engine.offline import Pipeline
 
 ROWS = 64
@@ -45,4 +45,4 @@ def test_more_parts_in_a_pane_than_rows_stay_in_the_list(tmp_path, flows):
 
 def test_list_has_room_for_more_parts_than_rows():
     assert pane_capacity(1) > 1
-    assert pane_capacity(1 << 20) == (1 << 20) + (1 << 15) + 16
+    assert pane_capacity(1 << 20) == (1 << 20) + (1 << 15) + 16 + BATCH

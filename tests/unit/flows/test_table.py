@@ -28,6 +28,8 @@ EXAMPLES_MAX = 80  # Some 400 packets each, a check() after every one: a quarter
 class TableMachine(RuleBasedStateMachine):
     """A worker, and how many packets it has been given."""
 
+    shard_type = Shard
+
     @initialize(
         idle=st.sampled_from(("5 s", "120 s", "2000 s", "off")),
         active=st.sampled_from(("5 s", "1800 s", "off")),
@@ -40,7 +42,7 @@ class TableMachine(RuleBasedStateMachine):
         """Make an empty table."""
         limits = {"flow_idle_timeout": idle, "flow_active_timeout": active}
         limits |= {"flow_tcp_linger": linger, "flow_tcp_end": tcp_end}
-        self.shard = Shard(ROWS, room, flow_history=history, **limits)
+        self.shard = self.shard_type(ROWS, room, flow_history=history, **limits)
         self.now, self.given, self.ended = START, 0, 0
         flow = self.shard.config.flow
         self.gaps = (0, 1, 1_000_000, SECOND_NS, PANE_NS, flow.tcp_linger)
