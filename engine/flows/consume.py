@@ -41,7 +41,7 @@ from engine.flows.stop import stop
 from engine.flows.update import take_packet
 from engine.layouts import PACKET, RING, places
 from engine.layouts.records import END, SOURCE_END, STEP, TICK
-from engine.layouts.table import NOTHING, TABLE, WORKER_COUNTERS_MAX
+from engine.layouts.table import NO_REWRITE, TABLE, WORKER_COUNTERS_MAX
 from engine.memory.options import HOT, KERNEL
 from engine.memory.pointers import bytes_at, pointer, prefetch, shifted
 from engine.packets.key import PROTOCOL_MASK, PROTOCOL_SHIFT, flow_key, keyed_hash, side_of
@@ -260,7 +260,7 @@ def publish(shard, ring):
 def _prepare(shard):
     """Do what is done between two batches."""
     table = shard.table
-    if table[PENDING] != NOTHING:
+    if table[PENDING] != NO_REWRITE:
         rewrite(shard)
     if lacks_room(table):
         want_dropped(table)
@@ -281,7 +281,7 @@ def consume(arrays, packet_ring, packet_words, scratch_array, limit):
             return taken, DRAINED
         span = (first, min(count, BATCH, limit - taken))
         done, why = take_batch(shard, words, mask, span, scratch)
-        goes_on = table[PENDING] != NOTHING or not may_keep(table, OPERATION_WORDS)
+        goes_on = table[PENDING] != NO_REWRITE or not may_keep(table, OPERATION_WORDS)
         commit(table)
         publish(shard, ring)
         taken += done

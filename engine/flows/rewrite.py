@@ -18,7 +18,7 @@ from engine.flows.deadlines import open_pane
 from engine.flows.keep import begin, commit
 from engine.flows.panes import DROPPED, drop_ended
 from engine.flows.stop import list_live_rows
-from engine.layouts.table import DROP_ENTRIES, NOTHING, OPEN_PANE
+from engine.layouts.table import DROP_ENTRIES, NO_REWRITE, OPEN_PANE
 from engine.memory.atomics import fence_program
 from engine.memory.options import KERNEL
 
@@ -26,7 +26,7 @@ from engine.memory.options import KERNEL
 @njit(**KERNEL)
 def want_dropped(table):
     """Have entries of ended parts dropped from the pane list. Nothing else is pending."""
-    assert table[PENDING] == NOTHING
+    assert table[PENDING] == NO_REWRITE
     table[DROPPED] = 0
     fence_program()  # It is to begin at the first entry.
     table[PENDING] = DROP_ENTRIES
@@ -38,12 +38,12 @@ def rewrite(shard):
     table = shard.table
     if table[PENDING] == DROP_ENTRIES:
         drop_ended(table)
-        table[PENDING] = NOTHING
+        table[PENDING] = NO_REWRITE
         return
     begin(table)
     if table[PENDING] == OPEN_PANE:
         open_pane(shard, table[PANE_WANTED])
     else:
         list_live_rows(table)
-    table[PENDING] = NOTHING
+    table[PENDING] = NO_REWRITE
     commit(table)

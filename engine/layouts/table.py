@@ -33,7 +33,7 @@ def _private(name: str, unit: str, doc: str) -> Word:
 WORKER_COUNTERS_MAX = 24
 assert len(WORKER) <= WORKER_COUNTERS_MAX
 PENDING = ("nothing", "open_pane", "list_rows", "drop_entries")
-NOTHING, OPEN_PANE, LIST_ROWS, DROP_ENTRIES = range(len(PENDING))
+NO_REWRITE, OPEN_PANE, LIST_ROWS, DROP_ENTRIES = range(len(PENDING))
 TABLE = Layout(
     "table",
     "Control words of a worker's flow table.",
