@@ -61,6 +61,8 @@ def _read_source(reader, source, rings, bound_time, wins_tie):
         if reader[BUDGET] <= 0:
             return SPENT
         send_plain(reader, source, rings, bound_time + wins_tie)
+        if reader[PACKETS_LEFT] <= 0:
+            return LIMIT
         status = find_packet(reader, source)
         if status != FOUND:
             return status

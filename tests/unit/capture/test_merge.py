@@ -127,6 +127,16 @@ def test_limit_of_packets_stops_the_whole_run(tmp_path, count, separate):
     assert controls(made, END) and not made.told("damage")
 
 
+@pytest.mark.parametrize("workers", (1, 2))
+@pytest.mark.parametrize("count", (1, 2, 5))
+def test_limit_of_packets_holds_for_ordinary_packets(tmp_path, count, workers):
+    from tests.property.frames import ethernet
+
+    contents = pcap(*((k, ethernet(datagram(k))) for k in range(9)), link=1)
+    made = read(tmp_path, contents, packets_max=count, workers=workers)
+    assert made.counters["read"] == count
+
+
 @pytest.mark.parametrize("workers", (2, 3, 5))
 def test_packets_of_a_flow_go_to_one_worker_in_order(tmp_path, workers):
     from tests.property import frames as f
