@@ -94,7 +94,7 @@ def capture(
             found += len(rows)
             taken.append(rows)
             if arena is not None:
-                kept.extend(_payloads(rows, places, arena))
+                kept.extend(payloads_of(rows, places, arena))
     return Captured(
         [np.concatenate(rows) for rows in records],
         {counter.name: int(counters[at]) for at, counter in enumerate(CAPTURE)},
@@ -104,7 +104,7 @@ def capture(
     )
 
 
-def _payloads(rows: np.ndarray, places: np.ndarray, arena: np.ndarray) -> list[bytes]:
+def payloads_of(rows: np.ndarray, places: np.ndarray, arena: np.ndarray) -> list[bytes]:
     """Return the payload bytes that a worker would find in the arena for each record."""
     found = []
     for lengths, place in zip(rows[:, LENGTHS].tolist(), places.tolist(), strict=True):

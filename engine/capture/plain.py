@@ -32,6 +32,7 @@ from engine.capture.state import (
     BUDGET,
     BYTES,
     CAPTURED_MAX,
+    CATCHING_UP,
     COPIED,
     COUNTERS,
     CURSOR,
@@ -114,7 +115,7 @@ def send_plain(reader, source, rings, bound):
         return
     if source[LATEST] != source[LATEST_STAMP] or reader[FILTERED] or reader[SENT]:
         return
-    if reader[METERING] or reader[DEMANDS]:
+    if reader[METERING] or reader[DEMANDS] or reader[CATCHING_UP]:
         return
     scale = _pcap_scale(source) if source[KIND] == PCAP else _pcapng_scale(source)
     if scale == 0:

@@ -16,6 +16,7 @@ last record of a ring back from there.
 import numpy as np
 from numba import njit
 
+from engine.capture.resume import had_end
 from engine.capture.state import (
     ARENA_BYTES,
     ARENA_FREE,
@@ -33,6 +34,7 @@ from engine.capture.state import (
     RING_WORDS,
     SENT,
     SEPARATE,
+    STOPPED,
     WORKERS,
     WRITTEN,
 )
@@ -42,7 +44,15 @@ from engine.memory.addresses import words_at
 from engine.memory.atomics import load_acquire, store_relaxed
 from engine.memory.options import KERNEL
 from engine.memory.pointers import shifted
-from engine.packets.lines import DESTINATION_LOW, KEY, LENGTHS, PROTOCOL_SHIFT, REFERENCE, TIME
+from engine.packets.lines import (
+    DESTINATION_LOW,
+    KEY,
+    LENGTHS,
+    PROTOCOL_SHIFT,
+    REFERENCE,
+    SOURCE_HIGH,
+    TIME,
+)
 from engine.rings import spsc
 
 SLOT_WORDS = PACKET.words
@@ -50,7 +60,7 @@ SLOT_SHIFT = 3
 assert SLOT_WORDS == 1 << SLOT_SHIFT
 RING_HEADER_WORDS = RING.words
 _CONTROL_PUBLISHED = RING.index("control_published")
-_CONTROL = counter_index("capture", "control")
+_CONTROL, _READ = counter_index("capture", "control"), counter_index("capture", "read")
 
 
 @njit(**KERNEL)
@@ -143,7 +153,8 @@ def _is_told(reader, ring):
     last = words_at(ring[RING_SLOTS] + (at << SLOT_SHIFT) * 8, SLOT_WORDS)
     newest = reader[NEWEST_REFERENCE]
     if reader[SEPARATE] and last[REFERENCE] >> REFERENCE_SHIFT != newest >> REFERENCE_SHIFT:
-        return False  # Capture is at a later source.
+        # Capture is at a later source; at an earlier one only if it catches up.
+        return last[REFERENCE] >> REFERENCE_SHIFT > newest >> REFERENCE_SHIFT
     if last[TIME] != reader[NEWEST_TIME]:
         return last[TIME] > reader[NEWEST_TIME]
     return last[REFERENCE] >= newest
@@ -157,12 +168,16 @@ def send_end(reader, rings, kind, time, reference):
     """
     for k in range(reader[SENT], reader[WORKERS]):
         ring = shifted(rings, k * RING_WORDS)
-        if not has_room(ring):
-            break
-        slot = send_control(reader, ring, kind, time, reference)
-        slot[DESTINATION_LOW] = reference >> REFERENCE_SHIFT
-        written_one(reader, ring, reader[ARENA_POSITION])
-        publish_ring(ring)
+        if not had_end(reader, ring, kind, reference):
+            if not has_room(ring):
+                break
+            slot = send_control(reader, ring, kind, time, reference)
+            slot[DESTINATION_LOW] = reference >> REFERENCE_SHIFT
+            # What a capture that replaces this one needs to stop where this one did.
+            slot[SOURCE_HIGH] = words_at(reader[COUNTERS], COUNTERS_MAX)[_READ]
+            slot[SOURCE_HIGH + 1] = reader[STOPPED]
+            written_one(reader, ring, reader[ARENA_POSITION])
+            publish_ring(ring)
         reader[SENT] = k + 1
     return reader[SENT]
 

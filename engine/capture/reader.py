@@ -13,6 +13,7 @@ from engine.capture import read, state
 from engine.capture.bpf_filter import compile_filter
 from engine.capture.findings import Findings
 from engine.capture.opened import OpenSource
+from engine.capture.resume import resume
 from engine.config import Config
 from engine.errors import CaptureError, ConfigError
 from engine.events import counter_index
@@ -28,7 +29,7 @@ BATCH_PACKETS = 16_384  # Read by one call of the kernel, at most.
 PUBLISH_RECORDS_MAX = 256
 PACKETS_UNLIMITED = 1 << 62
 OPEN_AT_ONCE = 64  # Sources opened in one step, at most: a step is to be short.
-WAITS = counter_index("capture", "waits")
+READ, WAITS = counter_index("capture", "read"), counter_index("capture", "waits")
 _SOURCES = counter_index("capture", "sources")
 _DAMAGED = counter_index("capture", "sources_damaged")
 _STEPS = counter_index("capture", "time_steps")
@@ -58,17 +59,21 @@ class Reader:
         arena: np.ndarray | None,
         send: Callable[..., None],
     ) -> None:
-        """`send(kind, **fields)` takes the reports of events.REPORTS."""
+        """`send(kind, **fields)` takes the reports of events.REPORTS.
+
+        Rings and counters that a capture has used before are gone on with (resume.py).
+        """
         self._task = task
         self._findings = Findings(task.files, send)
-        self._counters = counters
+        self._rings = _ring_rows(rings, arena is not None)
+        self._resume = resume(task.files, rings, self._rings, counters, task.separate)
+        self._counters = self._resume.counters if self._resume else counters
         self._keep = (rings, arena)  # Kernels hold their addresses.
         self._capacity = min(ring.capacity for ring in rings)
         self._cache = fragments.new_cache()
         self._secrets = secret_words(task.hash_key)
         self._steps = np.zeros((state.STEPS_KEPT, state.STEP_WORDS), np.int64)
         self._words = self._new_words(rings, arena)
-        self._rings = _ring_rows(rings, arena is not None)
         count = 1 if task.separate else len(task.files)
         self._rows = np.zeros((count, state.SOURCE_WORDS), np.int64)
         self._heap = np.zeros(count * read.HEAP_ENTRY_WORDS, np.int64)
@@ -81,6 +86,7 @@ class Reader:
         self._stopped = False
         self._end = 0  # SOURCE_END or END while it is being told.
         self._position = (0, 0)  # Of the last packet that had a time.
+        self._stopped = self._words[state.PACKETS_LEFT] == 0
         self._compressed = sum(not file.mapped and file.bytes > 0 for file in task.files)
 
     def _new_words(self, rings: Sequence, arena: np.ndarray | None) -> np.ndarray:
@@ -106,6 +112,12 @@ class Reader:
         if arena is not None:
             words[state.ARENA] = arena.ctypes.data
             words[state.ARENA_BYTES] = len(arena)
+        if self._resume:
+            words[state.CATCHING_UP] = 1
+            words[state.PACKETS_LEFT] = self._resume.limit(int(words[state.PACKETS_LEFT]))
+            if arena is not None:
+                words[state.ARENA_POSITION] = self._resume.arena_begin()
+                words[state.ARENA_FREE] = words[state.ARENA_POSITION] - len(arena)
         return words
 
     @property
@@ -122,7 +134,17 @@ class Reader:
         return self._position
 
     def step(self, stop: bool) -> int:
-        """Do a bounded piece of work; return what run_stage expects. `stop`: read no further."""
+        """Do a bounded piece of work; return what run_stage expects. `stop`: read no further.
+
+        A replacement stops when it has caught up.
+        """
+        if self._resume is None:
+            return self._step(stop)
+        found = self._step(stop and self._resume.is_over)
+        self._resume.follow(self._words)
+        return found
+
+    def _step(self, stop: bool) -> int:
         if self._end:
             return self._tell_end()
         if stop:
@@ -159,6 +181,8 @@ class Reader:
         except CaptureError as error:
             self._counters[_SOURCES] += 1
             self._counters[_DAMAGED] += 1
+            if self._resume:
+                self._resume.check_unreadable(number, error)
             self._findings.tell_damage(number, 0, f"unreadable: {error}")
             return
         self._open[row] = source
@@ -272,6 +296,9 @@ class Reader:
 
     def _begin_end(self, kind: int, number: int) -> None:
         self._end = kind
+        self._words[state.STOPPED] = self._stopped
+        if kind == END and self._resume:
+            self._resume.settle(at_end=True)
         if kind == SOURCE_END and not self._words[state.HAS_NEWEST]:
             self._position = 0, number << state.REFERENCE_SHIFT
 

@@ -17,6 +17,7 @@ from engine.capture.publish import (
     send_control,
     written_one,
 )
+from engine.capture.resume import is_had, leave_out, leave_out_step, look_ahead
 from engine.capture.state import (
     ARENA,
     ARENA_BYTES,
@@ -26,6 +27,7 @@ from engine.capture.state import (
     BUDGET,
     BYTES,
     CAPTURED,
+    CATCHING_UP,
     COPIED,
     COUNTERS,
     CURSOR,
@@ -142,6 +144,8 @@ def send_packet(reader, source, rings):
     link = words_at(source[LINKS] + source[LINK] * LINK_WORDS * 8, LINK_WORDS)
     if reader[FILTERED] and link[ROW_PROGRAM] == 0:
         return NEED_FILTER
+    if reader[CATCHING_UP]:
+        look_ahead(reader, source, rings)
     if source[MOVE] == STEPPED:
         status = _send_step(reader, source, rings)
         if status != FOUND:
@@ -192,6 +196,9 @@ def _send_step(reader, source, rings):
     for k in range(reader[SENT], workers):
         ring = shifted(rings, k * RING_WORDS)
         reader[SENT] = k
+        if reader[CATCHING_UP] and is_had(reader, ring, time, reference):
+            leave_out_step(ring, time, reference)
+            continue
         if not has_room(ring):
             return RING_FULL
         slot = send_control(reader, ring, STEP, time, reference)
@@ -231,6 +238,10 @@ def _send_lines(reader, source, rings, frame, result):
             worker = shard_of(line, 0, secrets, workers)
         ring = shifted(rings, worker * RING_WORDS)
         reader[SENT] = steps + k
+        if reader[CATCHING_UP] and is_had(reader, ring, line[TIME], line[REFERENCE]):
+            leave_out(ring, line)
+            _tell_newest(reader, line[TIME], line[REFERENCE])
+            continue
         if not has_room(ring):
             return RING_FULL
         place = reader[ARENA_POSITION]

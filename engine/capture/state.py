@@ -165,12 +165,26 @@ RING_ROW = Layout(
                 _word("written", "sequence", "slots written; its tail may be behind"),
             ),
         ),
+        Line(
+            "capture",
+            (
+                _word("had_source", "-", "resume.py: what it had of a capture that died: source,"),
+                _word("had_time", "ns", "time"),
+                _word("had_reference", "-", "and frame reference up to which it lacks nothing"),
+                _word("left_out", "records", "packet records that it had and were not sent again"),
+                _word("unmet", "-", "1: the last record it had was not come to yet"),
+            ),
+        ),
     ),
     64,
 )
 RING_WORDS = RING_ROW.words
 RING_HEADER, RING_SLOTS, RING_PLACES, RING_CAPACITY, WRITTEN = (
     RING_ROW.index(name) for name in ("header", "slots", "places", "capacity", "written")
+)
+HAD_SOURCE, HAD_TIME, HAD_REFERENCE, LEFT_OUT, UNMET = (
+    RING_ROW.index(name)
+    for name in ("had_source", "had_time", "had_reference", "left_out", "unmet")
 )
 
 READER = Layout(
@@ -214,6 +228,8 @@ READER = Layout(
                 _word("separate", "-", "1: sources one after the other, each with its own clock"),
                 _word("tcp_headers", "-", "1: flow.history: workers read numbers of TCP headers"),
                 _word("holds", "-", "1: no older packet steps a clock"),
+                _word("catching_up", "-", "1: some ring has had what comes next (resume.py)"),
+                _word("stopped", "-", "1: reading ended before the sources did"),
             ),
         ),
         *(
@@ -244,6 +260,7 @@ ARENA, ARENA_BYTES, ARENA_POSITION, ARENA_FREE = (
 STEPS, STEP_COUNT, SEPARATE, TCP_HEADERS, HOLDS = (
     READER.index(name) for name in ("steps", "step_count", "separate", "tcp_headers", "holds")
 )
+CATCHING_UP, STOPPED = READER.index("catching_up"), READER.index("stopped")
 STEPS_KEPT = 100
 STEP_WORDS = 4  # Source number, offset of the frame, correction before, correction behind.
 

@@ -54,6 +54,8 @@ PACKET = Layout(
 # Control records: time_ns and reference are a position. tick: nothing before it will follow. step:
 # the clock of source `destination_low` got correction `source_high` (was `source_low`). source_end:
 # the file is over (--separate). end: the run is over; its position is that of the last packet read.
+# Both ends say how many packets had been read (`source_high`) and whether more was left (1 in
+# `source_low`).
 TICK, STEP, SOURCE_END, END = 1, 2, 3, 4
 CONTROL_KINDS = {"tick": TICK, "step": STEP, "source_end": SOURCE_END, "end": END}
 

@@ -15,17 +15,19 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.property.host_canaries import HOST_CANARIES
+from tests.property.resume_canaries import RESUME_CANARIES
 
 MACHINES_MAX = 100  # Walks of the table's machine.
 DRAWN_MAX = 600  # Random runs of 20 actions, then of 60, in turn.
+DEATHS_MAX = 200  # Random runs of 20 actions, then of 60, whose captures die.
 HOSTS_MAX = 60  # Random host runs, likewise.
 
 
 class Canary(NamedTuple):
     """A bug: in which module which text becomes which.
 
-    `by` finds it: drawn runs, drawn host runs, the machine of the table (tests/unit/flows), or a
-    directed run.
+    `by` finds it: drawn runs, drawn host runs, the machine of the table (tests/unit/flows), drawn
+    runs whose captures die, or a directed run.
     """
 
     module: str
@@ -234,6 +236,7 @@ CANARIES = {
     ),
 }
 CANARIES |= {name: Canary(*(*what, "hosts")[:4]) for name, what in HOST_CANARIES.items()}
+CANARIES |= {name: Canary(*what, "deaths") for name, what in RESUME_CANARIES.items()}
 
 
 class _Planter(importlib.abc.MetaPathFinder, importlib.abc.SourceLoader):
@@ -272,6 +275,8 @@ def first_difference(by: str) -> str | None:
 
     if by == "table":
         return _break_table()
+    if by == "deaths":
+        return _break_resume()
     makers = {"drawn": (random_run, DRAWN_MAX), "hosts": (random_host_run, HOSTS_MAX)}
     one = directed.DIRECTED | host_directed.DIRECTED
     make, count = makers.get(by) or (lambda *_: one[by](), 1)
@@ -308,6 +313,23 @@ def _break_table() -> str | None:
         run_state_machine_as_test(TableMachine, settings=chosen)
     except Exception as error:
         return f"table: {str(error).partition(chr(10))[0][:80] or type(error).__name__}"
+    return None
+
+
+def _break_resume() -> str | None:
+    """Have captures die in random runs until one is not as if none had."""
+    from tests.property.strategies import random_run
+    from tests.property.test_resume import die_and_compare, drain_and_compare, layered_run
+
+    with tempfile.TemporaryDirectory() as folder:
+        for seed in range(DEATHS_MAX):
+            drawn = layered_run() if seed % 4 == 3 else random_run(seed, (20, 20, 60)[seed % 3])
+            try:
+                die_and_compare(Path(folder), drawn, seed)
+                drain_and_compare(Path(folder), drawn, seed)
+            except Exception as error:  # Or the rings of a replacement are beyond use.
+                what = str(error).partition("\n")[0] or type(error).__name__
+                return f"deaths, {seed + 1}: {what[:80]}"
     return None
 
 
