@@ -36,20 +36,29 @@ class _Capture:
         return found
 
     def tell(self) -> None:
-        """Write how many bytes lie behind, and the time of the newest packet."""
-        self._line["progress"] = self._reader.bytes_behind
-        self._line["time_ns"] = self._reader.position[0]
+        """Write how many bytes lie behind, and the time of the newest packet.
+
+        Neither goes back while a replacement catches up.
+        """
+        for word, value in (
+            ("progress", self._reader.bytes_behind),
+            ("time_ns", self._reader.position[0]),
+        ):
+            self._line[word] = max(self._line[word], value)
 
 
 def main(plan: RunPlan, number: int, reporter: Reporter) -> None:
-    """Run the capture of a run until its sources are read, or the run is to be left."""
+    """Run the capture of a run until its sources are read, or the run is to be left.
+
+    In the place of one that died it goes on where that had come to.
+    """
     assert number == 0, "a run has one capture"
     statistics = Statistics.attach(plan.run)
     line = statistics.process("capture")
-    line.begin()
+    replaces = line.begin()
     files = plan.files or find_sources(plan.sources)
     rings = [
-        Ring.attach(segment_name(plan.run, "packets", worker), "packets", "producer")
+        Ring.attach(segment_name(plan.run, "packets", worker), "packets", "producer", replaces)
         for worker in range(plan.workers)
     ]
     arena = None

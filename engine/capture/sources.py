@@ -42,6 +42,11 @@ def needs_arena(sources: Iterable[SourceFile], copied: bool = False) -> bool:
     return copied or any(not source.mapped for source in sources)
 
 
+def passing_source(sources: Iterable[SourceFile]) -> str | None:
+    """Return the path of a source that can be read only once, None if there is none."""
+    return next((file.path for file in sources if not file.mapped and not file.bytes), None)
+
+
 def compression_of(head: bytes) -> str:
     """Return "gzip", "zstd", "xz" or "" by the first HEAD_BYTES of a file."""
     if head.startswith(b"\x1f\x8b"):

@@ -58,6 +58,11 @@ def _load_state(ring):
     return load_acquire(ring, _STATE)
 
 
+def is_up(ring: np.ndarray, actor: str) -> bool:
+    """Return whether a ring has such an actor, alive or dead, that has not detached."""
+    return _load_state(ring) in TRANSITIONS[actor, "adopt"]
+
+
 def take(ring: np.ndarray, actor: str, action: str) -> int:
     """Take a transition and return the new state; SegmentError if the ring's state forbids it."""
     allowed = TRANSITIONS[actor, action]

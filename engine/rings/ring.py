@@ -41,10 +41,14 @@ class Ring:
         return ring
 
     @classmethod
-    def attach(cls, name: str, kind: str, actor: str) -> "Ring":
-        """Map a ring as its "producer" or "consumer"."""
+    def attach(cls, name: str, kind: str, actor: str, replaces: bool = False) -> "Ring":
+        """Map a ring as its "producer" or "consumer".
+
+        `replaces`: the place may be that of a dead process.
+        """
         ring = cls(Segment.attach(name, kind))
-        lifecycle.take(ring.header, actor, "attach")
+        adopts = replaces and lifecycle.is_up(ring.header, actor)
+        lifecycle.take(ring.header, actor, "adopt" if adopts else "attach")
         return ring
 
     def detach(self, actor: str) -> None:

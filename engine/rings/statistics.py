@@ -36,17 +36,21 @@ class ProcessLine:
         self.stage = stage_of(name)
         self.words = words
         self.counters = words[_COUNTERS_AT:]
+        self._spent_ns = 0
         self._names = [counter.name for counter in COUNTERS[self.stage]]
 
-    def begin(self) -> None:
-        """Say who this process is and that it is starting."""
+    def begin(self) -> bool:
+        """Say who this process is and that it is starting; return whether it replaces another."""
+        replaces = self["pid"] != 0
+        self._spent_ns = self["cpu_ns"]  # By those before it.
         self["start_cpu_ns"] = time.process_time_ns()
         store_release(self.words, PROCESS.index("pid"), os.getpid())
+        return replaces
 
     def beat(self) -> None:
         """Say that the process is alive, and what it has cost."""
         self["heartbeat_ns"] = time.monotonic_ns()
-        self["cpu_ns"] = time.process_time_ns()
+        self["cpu_ns"] = self._spent_ns + time.process_time_ns()
 
     def __getitem__(self, word: str) -> int:
         return int(load_acquire(self.words, PROCESS.index(word)))

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from engine.capture.main import main
+from engine.capture.reader import Reader
 from engine.capture.sources import find_sources, needs_arena
 from engine.config import Config, with_settings
 from engine.errors import CaptureError
@@ -24,7 +25,7 @@ from engine.rings.segment import Segment, segment_name
 from engine.rings.statistics import Statistics
 from tests.unit.capture.files import steady
 
-LENGTHS, KEY = PACKET.index("lengths"), PACKET.index("key")
+LENGTHS, KEY, REFERENCE = (PACKET.index(name) for name in ("lengths", "key", "reference"))
 CONTROL_PUBLISHED = RING.index("control_published")
 
 
@@ -139,6 +140,47 @@ def test_run_ends_with_counters_reports_and_rings_given_up(worlds, tmp_path):
         assert part[-1, KEY] >> PACKET.shift("key", "protocol") == END
         control = int((part[:, LENGTHS] == 0).sum())
         assert ring.header[CONTROL_PUBLISHED] == control
+
+
+class KilledError(Exception):
+    """Capture ends here, and does nothing any more."""
+
+
+@pytest.mark.parametrize("steps", (1, 3, 9, 40))
+def test_capture_in_the_place_of_a_dead_one_goes_on(worlds, tmp_path, monkeypatch, steps):
+    (tmp_path / "a").write_bytes(steady(500))
+    (tmp_path / "b.gz").write_bytes(gzip.compress(steady(300)))
+    world = worlds(tmp_path, workers=2, settings={"ring.packet_capacity": 16})
+    before = Reader.step
+    left = [steps]
+
+    def mortal(reader: Reader, stop: bool) -> int:
+        left[0] -= 1
+        if left[0] == 0:
+            raise KilledError
+        return before(reader, stop)
+
+    monkeypatch.setattr(Reader, "step", mortal)
+    rows = world.run()
+    assert isinstance(world.error, KilledError)
+    line = world.statistics.process("capture")
+    was = {word: line[word] for word in ("progress", "time_ns")} | line.values()
+    world.error = None
+    more = world.run()
+    assert world.error is None
+    counters = line.values()
+    now = {word: line[word] for word in ("progress", "time_ns")} | counters
+    assert all(now[word] >= was[word] for word in was)
+    assert (counters["read"], counters["published"], counters["sources"]) == (800, 800, 2)
+    control = 0
+    for ring, first, second in zip(world.rings, rows, more, strict=True):
+        part = np.concatenate([first, second])
+        packets = [tuple(row) for row in part[part[:, LENGTHS] != 0][:, [0, REFERENCE]].tolist()]
+        assert packets == sorted(set(packets))
+        control += len(part) - len(packets)
+        assert lifecycle.STATES[int(ring.header[0])] == "producer_done"
+    assert control == counters["control"]
+    assert sum(int((part[:, LENGTHS] != 0).sum()) for part in rows + more) == 800
 
 
 def test_small_ring_makes_capture_wait_and_loses_nothing(worlds, tmp_path):

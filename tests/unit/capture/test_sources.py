@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.capture.sources import compression_of, find_sources, needs_arena
+from engine.capture.sources import compression_of, find_sources, needs_arena, passing_source
 from engine.errors import CaptureError, ConfigError
 from engine.rings.mapping import Mapping
 
@@ -183,3 +183,13 @@ def test_mapping_is_of_the_file_that_was_found(tmp_path):
     path.unlink()
     with pytest.raises(CaptureError, match="No such file"):
         Mapping(source)
+
+
+def test_pipes_and_standard_input_can_be_read_only_once(tmp_path):
+    make(tmp_path, "a", "empty")
+    (tmp_path / "a.gz").write_bytes(gzip.compress(b""))
+    os.truncate(tmp_path / "empty", 0)
+    assert passing_source(find_sources([str(tmp_path)])) is None
+    os.mkfifo(tmp_path / "pipe")
+    for path in ("-", str(tmp_path / "pipe")):
+        assert passing_source(find_sources([str(tmp_path / "a"), path])) == path

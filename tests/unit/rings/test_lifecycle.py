@@ -90,3 +90,14 @@ def test_step_that_another_actor_overtakes_is_tried_again(monkeypatch):
 
     monkeypatch.setattr(lifecycle, "_swap_state", overtaken)
     assert take(ring, "producer", "attach") == lifecycle.BOTH_UP
+
+
+@pytest.mark.parametrize("actor", ("producer", "consumer"))
+def test_actor_is_up_from_its_attaching_to_its_detaching(actor):
+    ring = ring_in(lifecycle.FREE)
+    assert not lifecycle.is_up(ring, actor)
+    take(ring, actor, "attach")
+    assert lifecycle.is_up(ring, actor)
+    take(ring, actor, "adopt")
+    take(ring, actor, "detach")
+    assert not lifecycle.is_up(ring, actor)
