@@ -50,6 +50,8 @@ class Scenario:
     labels    {index: name} of words, for reports; others are called words[index]
     model     {function of the kernels: (operation, its first arguments)} for the model checker:
               what an intrinsic of yours means (see weave)
+    tolerated words whose plain accesses are meant to race, for the model checker: copies that are
+              thrown away when a version says so
     """
 
     setup: Callable[[], np.ndarray]
@@ -59,6 +61,7 @@ class Scenario:
     prepare: Callable[[], None] | None = None
     labels: Mapping[int, str] = field(default_factory=dict)
     model: Mapping[Any, Any] = field(default_factory=dict)
+    tolerated: frozenset[int] = frozenset()
 
 
 class ScenarioError(Exception):

@@ -83,15 +83,15 @@ class Region:
         self.first_key = first_key
         self.names = names
         self.tolerated = frozenset()
-        self.cells: list[Cell | None] = [None] * len(values)
+        self.cells: dict[int, Cell] = {}
 
     def cell(self, index: int) -> Cell:
         """Return the cell of a word; ViolationError beyond the region."""
-        if not 0 <= index < len(self.cells):
-            text = f"word {index} of {self.name}, which has {len(self.cells)}"
-            raise ViolationError("out of bounds", text)
-        cell = self.cells[index]
+        cell = self.cells.get(index)
         if cell is None:
+            if not 0 <= index < len(self.values):
+                text = f"word {index} of {self.name}, which has {len(self.values)}"
+                raise ViolationError("out of bounds", text)
             is_tolerated = index in self.tolerated
             cell = Cell(self.first_key + index, self.names(index), self.values[index], is_tolerated)
             self.cells[index] = cell
@@ -99,10 +99,10 @@ class Region:
 
     def now(self) -> list[int]:
         """Return what was stored last to every word. No access: for checks after an execution."""
-        return [
-            value if cell is None else cell.value
-            for cell, value in zip(self.cells, self.values, strict=True)
-        ]
+        now = list(self.values)
+        for index, cell in self.cells.items():
+            now[index] = cell.value
+        return now
 
 
 class Words:

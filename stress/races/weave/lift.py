@@ -22,14 +22,14 @@ from stress.races.weave.explore import Check, Program
 from stress.races.weave.operations import Private, Stage, operation
 
 
-def program_of(scenario: Scenario, tolerated: frozenset[int] = frozenset()) -> Program:
+def program_of(scenario: Scenario) -> Program:
     """Return a scenario as a program of lifted kernels.
 
-    Plain accesses to the `tolerated` words count as relaxed. Where the setting allows kills, every
-    role may be killed.
+    Where the setting allows kills, every role may be killed.
     """
     stage = Stage()
-    initial = fresh_words(scenario).tolist()
+    begin = fresh_words(scenario)
+    initial = begin.tolist()
     lifter = Lifter(scenario.model, stage)
     lifted = {name: lifter.lift(role.kernel) for name, role in scenario.roles.items()}
     heirs = {name: scenario.recovery.get(name, role) for name, role in scenario.roles.items()}
@@ -41,14 +41,17 @@ def program_of(scenario: Scenario, tolerated: frozenset[int] = frozenset()) -> P
 
     def program(execution: Execution) -> Check:
         stage.execution = execution
-        words = execution.words("words", initial, name_of, tolerated)
+        words = execution.words("words", initial, name_of, scenario.tolerated)
         for name, role in scenario.roles.items():
             call = _call(lifted[name], words, role)
             heir = _call(lifted_heirs[name], words, heirs[name])
             execution.role(name, call, successor=(heir,))
 
         def check(results: dict[str, object]) -> list[str]:
-            return scenario.check(np.array(words.region.now(), np.int64), results)
+            now = begin.copy()
+            for index, cell in words.region.cells.items():
+                now[index] = cell.value
+            return scenario.check(now, results)
 
         return check
 
@@ -76,7 +79,7 @@ def _refuse_unsigned(*_):
 # What kernels use of numpy.
 _NUMPY = {"int64": int, "intp": int, "float64": float, "bool_": bool}
 _NUMPY |= {"uint64": _refuse_unsigned, "uint32": _refuse_unsigned}
-_AS_THEY_ARE = (int, float, str, bytes, tuple, type(None), type)
+_AS_THEY_ARE = (int, float, str, bytes, tuple, dict, type(None), type)
 _AS_THEY_ARE += (types.BuiltinFunctionType, np.ufunc)
 
 

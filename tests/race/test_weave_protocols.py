@@ -1,0 +1,94 @@
+"""The engine's protocols between processes hold in every execution that memory models allow.
+
+Method: the shipped kernels, run by the model checker: every execution within the bounds that stand
+in EXHAUSTED, and larger programs at random and by priorities. Plain accesses are judged by the race
+detector. Beside each protocol run broken twins, which must be found. What it cannot show: more
+records, more reads of old values, what the compiler makes of the source.
+
+`python -m stress races weave tests.race.weave_rings:RING --chooser dpor --stale 2` prints a row
+of EXHAUSTED.
+"""
+
+import pytest
+
+from stress.races.scenario import load_scenario
+from stress.races.weave.choosers import Priorities, RandomWalk
+from stress.races.weave.dpor import Dpor
+from stress.races.weave.explore import explore
+from stress.races.weave.lift import program_of
+from stress.races.weave.roles import Setting
+from tests.race import weave_rings, weave_states
+
+# Scenario: executions of sc, of tso, and of c11 with at most 1, and at most 2, reads of old values.
+EXHAUSTED = {
+    "weave_rings:RING": (88, 144, 552, 2034),
+    "weave_rings:RING_FULL": (632, 1584, None, None),
+    "weave_rings:RING_BATCHES": (8, 8, 26, 56),
+    "weave_rings:RING_LAST": (88, 144, 552, 2034),
+    "weave_rings:WATERMARK": (50, 50, 231, 560),
+    "weave_rings:WATERMARK_TWICE": (439, 439, 2412, None),
+    "weave_states:FLOW_ROW": (34, 68, 138, 311),
+    "weave_states:FLOW_ROW_TWICE": (68, 136, 279, 655),
+    "weave_states:HOST_ROWS": (13, 26, 60, 137),
+    "weave_states:HOST_ROWS_GIVEN_UP": (288, None, 2230, None),
+    "weave_states:COUNTERS": (26, 26, 98, 200),
+    "weave_states:LIFE": (72, 72, 244, 392),
+}
+BOUNDS = (("sc", 0), ("tso", 0), ("c11", 1), ("c11", 2))
+LARGER = {
+    "ring": weave_rings.ring(8, 4),
+    "ring of batches": weave_rings.ring(8, 4, batch=2),
+    "watermark": weave_rings.watermark(4, 4),
+    "row": weave_states.row(3, 3),
+    "hosts' rows": weave_states.host_rows(4, 3),
+    "counters": weave_states.counters(4, 4),
+}
+BROKEN = {
+    "published too early": weave_rings.ring(producer=weave_rings.produce_too_early),
+    "published without release": weave_rings.ring(producer=weave_rings.produce_relaxed),
+    "released too early": weave_rings.ring(consumer=weave_rings.consume_released),
+    "promised too early": weave_rings.watermark(worker=weave_rings.promise_and_publish),
+    "tail before watermark": weave_rings.watermark(reader=weave_rings.read_tail_first),
+    "row not marked": weave_states.row(2, 1, weave_states.change_row_unmarked),
+    "pane not marked": weave_states.host_rows(2, 1, weave_states.make_rows_unmarked),
+    "two writers": weave_states.counters(second=weave_states.show_by_two),
+    "state in halves": weave_states.life(weave_states.attach_by_halves),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "bound"),
+    [(name, k) for name, counts in EXHAUSTED.items() for k in range(4) if counts[k] is not None],
+)
+def test_protocol_holds_in_every_execution(name, bound):
+    model, stale_max = BOUNDS[bound]
+    program = program_of(load_scenario(f"tests.race.{name}"))
+    explored = explore(program, Dpor(), Setting(model, stale_max=stale_max), 5000)
+    assert explored.finding is None
+    assert (explored.is_exhausted, explored.unfinished) == (True, 0)
+    assert explored.executions == EXHAUSTED[name][bound]
+
+
+@pytest.mark.parametrize("name", LARGER)
+def test_larger_protocol_holds_in_many_executions(name):
+    program = program_of(LARGER[name])
+    for model in ("tso", "c11"):
+        for chooser in (RandomWalk(1), Priorities(1)):
+            explored = explore(program, chooser, Setting(model), 150)
+            assert (explored.finding, explored.unfinished) == (None, 0)
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_broken_twin_is_found(name):
+    program = program_of(BROKEN[name])
+    for chooser in (Dpor(), RandomWalk(1), Priorities(1)):
+        assert explore(program, chooser, Setting(), 1000).finding is not None
+
+
+def test_last_sequence_is_followed_by_no_other():
+    """A ring gives 2**63 - 1 records; the next one stops its process loudly."""
+    beyond = weave_rings.ring(3, 2, first=weave_rings.LAST - 2)
+    program = program_of(weave_rings.ring(2, 2, first=weave_rings.LAST - 2))
+    assert explore(program, Dpor(), Setting(stale_max=1)).finding is None
+    with pytest.raises(Exception, match="not a signed number of 64 bits"):
+        explore(program_of(beyond), Dpor(), Setting(stale_max=1))
