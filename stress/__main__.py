@@ -9,6 +9,8 @@ import click
 COMMANDS = {
     "races": "stress.races.command",
     "fuzz": "stress.fuzz.command",
+    "list": "stress.harness.listing",
+    "run": "stress.harness.running",
 }
 
 

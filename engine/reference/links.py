@@ -71,6 +71,7 @@ def ethertype(span: Span, kind: int, at: int) -> Network:
             return Network(4 if kind == IPV4 else 6, at, ids)
         if kind in VLAN_TYPES:
             tags = _one_more(tags)
+            span.need(at + 4)
             number = span.number(at) & 0xFFF
             ids += (number,) if number else ()
             kind, at = span.number(at + 2), at + 4
@@ -184,6 +185,7 @@ def _frame_relay(span: Span, at: int) -> Network:
     if address_bytes < 2:
         raise RefusedError("malformed_length")
     at += address_bytes
+    span.need(at + 2)  # Of every form: an ethertype, or 03 and what follows it.
     if span.number(at, 1) != 0x03:
         return ethertype(span, span.number(at), at + 2)
     at += 1

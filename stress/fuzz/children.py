@@ -5,6 +5,7 @@ of the batch and of the case at work stand in memory that is shared with the par
 case that killed it is known.
 """
 
+import faulthandler
 import json
 import mmap
 import os
@@ -116,6 +117,7 @@ class Child:
 def _work(make: Make, share: Share, progress: np.ndarray, pipe: int) -> None:
     """Run batches and answer; never returns."""
     code = 1
+    faulthandler.disable()  # The parent tells what ended us, and at which case.
     try:
         target = make(progress)
         for number in range(share.first, share.end, share.stride):

@@ -175,7 +175,7 @@ class ParserTarget:
     def __init__(self, seed: int, progress: np.ndarray, with_captures: bool = True) -> None:
         """Draw the corpus; `progress` is shared with whoever watches."""
         self._seed = seed
-        self._corpus = frames_of(seed, with_captures)
+        self.corpus = frames_of(seed, with_captures)
         self._guarded = GuardedRoom(ROOM_BYTES)
         self._cache = fragments.new_cache()
         self._secrets = secret_words((1, 2))
@@ -191,11 +191,12 @@ class ParserTarget:
         )
         gap_ns = dice.choice(_GAPS_NS)
         self._cache[:] = 0
-        bench = self._bench(_picks(self._corpus, link, cases, dice.getrandbits(62)), config)
+        bench = self.bench(_picks(self.corpus, link, cases, dice.getrandbits(62)), config)
         run_cases(bench, link, dice.getrandbits(62), gap_ns, int(link == 1 and config == Config()))
         return judge(bench, link, gap_ns, config)
 
-    def _bench(self, picks: np.ndarray, config: Config) -> Bench:
+    def bench(self, picks: np.ndarray, config: Config) -> Bench:
+        """Return what the kernel works on, under these settings."""
         parser = np.zeros(_PARSER_WORDS, np.int64)
         parser[layers.DECAPSULATE] = _MODES.index(config.packet.decapsulate)
         parser[layers.TUNNELS] = sum(KIND_BITS[kind] for kind in config.packet.tunnels)
@@ -205,8 +206,8 @@ class ParserTarget:
         parser[layers.FRAGMENTS] = self._cache.ctypes.data
         parser[layers.SECRET_WORDS] = self._secrets.ctypes.data
         return Bench(
-            self._corpus.octets,
-            self._corpus.begins,
+            self.corpus.octets,
+            self.corpus.begins,
             picks,
             self._guarded.octets,
             parser,
@@ -215,6 +216,19 @@ class ParserTarget:
             np.zeros((len(picks), _LINES), np.int64),
             self._progress,
         )
+
+
+def capture_of(seed: int, number: int, cases: int) -> bytes:
+    """Return a capture file (pcap) of changed Ethernet frames, 1 ms apart."""
+    target = ParserTarget(seed, np.zeros(1, np.int64), with_captures=False)
+    parts = []
+    for begin in range(0, cases, CASES):
+        count = min(CASES, cases - begin)
+        picks = _picks(target.corpus, 1, count, seed + number + begin)
+        bench = target.bench(picks, Config())
+        run_cases(bench, 1, seed + number + begin, 1_000_000, 1)
+        parts.append(_pcap(bench, 1, 1_000_000, begin))
+    return b"".join(parts)
 
 
 def _picks(corpus: Corpus, link: int, cases: int, seed: int) -> np.ndarray:
@@ -228,11 +242,11 @@ def _picks(corpus: Corpus, link: int, cases: int, seed: int) -> np.ndarray:
     return picks
 
 
-def _pcap(bench: Bench, link: int, gap_ns: int) -> bytes:
-    """Return the cases as a capture file (pcap, ns)."""
-    parts = [pack("<IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, 1 << 18, link)]
+def _pcap(bench: Bench, link: int, gap_ns: int, first: int = 0) -> bytes:
+    """Return the cases as a capture file (pcap, ns), or as what follows `first` others in it."""
+    parts = [] if first else [pack("<IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, 1 << 18, link)]
     for case, (size, wire) in enumerate(bench.cases[:, : WIRE + 1].tolist()):
-        seconds, fraction = divmod(_STAMP_NS + case * gap_ns, 10**9)
+        seconds, fraction = divmod(_STAMP_NS + (first + case) * gap_ns, 10**9)
         parts.append(pack("<IIII", seconds, fraction, size, wire))
         parts.append(bench.frames[case, :size].tobytes())
     return b"".join(parts)

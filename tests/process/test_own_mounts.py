@@ -7,57 +7,16 @@ so that nothing else on the machine sees or cleans them. Skipped where that is n
 import csv
 import re
 import signal
-import subprocess
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from tests.process.conftest import SOME
+from tests.process.mounts import LARGE, Mounts, NotPermittedError
 from tests.process.runs import HANG_S, held_run, run_engine, until
 
-SCRIPT = """
-mount -t tmpfs -o size=$1 tmpfs /dev/shm && mkdir -p "$3" && mount -t tmpfs -o size=$2 tmpfs "$3" &&
-echo ready && exec sleep infinity
-"""
-WAYS = (("--mount",), ("--mount", "--user", "--map-root-user"))
-LARGE, SMALL = "1g", "8m"
-DISK = "600k"
-
-
-class Mounts:
-    """A namespace in which /dev/shm and a disk are new and of given sizes."""
-
-    def __init__(self, shared_memory: str, disk: Path) -> None:
-        for way in WAYS:
-            self._keeper = subprocess.Popen(
-                ["unshare", *way, "sh", "-c", SCRIPT, "sh", shared_memory, DISK, str(disk)],
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                text=True,
-            )
-            if self._keeper.stdout.readline() == "ready\n":
-                break
-            self.close()
-        else:
-            pytest.skip("mount namespaces are not permitted here")
-        user = ("--user", "--preserve-credentials") if "--user" in way else ()
-        self.enter = ("nsenter", "--target", str(self._keeper.pid), "--mount", *user)
-
-    def inside(self, path: Path) -> Path:
-        """Return the way from outside to a path as it is inside."""
-        return Path(f"/proc/{self._keeper.pid}/root") / path.relative_to("/")
-
-    @property
-    def segments(self) -> set[str]:
-        """Return what is in its /dev/shm."""
-        return {path.name for path in self.inside(Path("/dev/shm")).iterdir()}
-
-    def close(self) -> None:
-        """End the namespace with all that is in it."""
-        self._keeper.kill()
-        self._keeper.stdout.close()
-        self._keeper.wait(HANG_S)
+SMALL = "8m"
 
 
 @pytest.fixture
@@ -66,7 +25,10 @@ def mounts(tmp_path):
     with ExitStack() as stack:
 
         def make(shared_memory: str = LARGE) -> tuple[Mounts, Path]:
-            made = Mounts(shared_memory, tmp_path / "disk")
+            try:
+                made = Mounts(shared_memory, tmp_path / "disk")
+            except NotPermittedError as error:
+                pytest.skip(str(error))
             stack.callback(made.close)
             return made, tmp_path / "disk"
 

@@ -172,6 +172,14 @@ def test_each_header_of_fddi_is_needed_as_a_whole() -> None:
     assert fate(_FRAMES[10][:13], 10, wire_length=17) == "malformed_short"
 
 
+def test_tag_and_frame_relay_type_are_needed_as_a_whole() -> None:
+    tagged, relayed = MAC + b"\x81\0", b"\x18\x41"
+    for frame, link_type in ((tagged, 1), (relayed, 107)):
+        assert fate(frame, link_type, wire_length=len(frame) + 1) == "malformed_short"
+    assert fate(tagged, 1, wire_length=len(tagged) + 4) == "malformed_cut"
+    assert fate(relayed, 107, wire_length=len(relayed) + 2) == "malformed_cut"
+
+
 def test_every_link_type_of_the_section_is_read() -> None:
     known = {0, 1, 9, 10, 12, 14, 50, 51, 101, 104, 105, 107, 108, 113, 127, 166, 192, 228, 229}
     assert set(LINKS) == known | {239, 276}

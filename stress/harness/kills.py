@@ -1,0 +1,154 @@
+"""SIGKILL at random moments of a real run, of any of its processes.
+
+A run reads from a FIFO that is filled piece by piece, so that there always is a middle. What must
+come of a kill depends on who is replaced (process.replace): the run ends as if nothing had been, or
+with exit 4 and the name of who died.
+"""
+
+import contextlib
+import os
+import random
+import signal
+import subprocess
+
+from engine.config import limits
+from engine.rings.segment import find_segments
+from stress.harness.faults import digest_alone, set_words
+from stress.harness.outcome import (
+    ACCEPTABLE,
+    FORBIDDEN,
+    INTERESTING,
+    Found,
+    Outcome,
+    Scenario,
+    Trial,
+)
+from stress.harness.runs import LATE, WHOLE, Ran, faults, judge, running, words_of
+from tests.process.runs import Fifo, LiveRun, mixed_capture, run_engine, until
+
+WORKERS = 2
+KINDS = ("capture", "worker.0", "worker.1", "classifier", "recorder", "zygote", "supervisor")
+_REPLACE = "process.replace"
+_PIECES = 24
+_PIECE_BYTES_MAX = 1 << 18
+_KILLS_MAX = 6  # Of a run whose stages are replaced; more in a second end a run by design.
+
+
+def replaced() -> tuple[str, ...]:
+    """Return the kinds of process that are replaced when they die."""
+    known = {name for name, _, _ in limits()}
+    return ("worker.0", "worker.1") if _REPLACE in known else ()
+
+
+def _kill(run: LiveRun, name: str) -> bool:
+    """Kill a process of the run if it is there; return whether it was."""
+    look = run.look()
+    pid = run.process.pid if name == "supervisor" else look.pid(name) if look else 0
+    if not pid:
+        return False
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+        return True
+    return False
+
+
+def _feed(run: LiveRun, fifo: Fifo, pieces: list[bytes], kills: dict[int, str]) -> int:
+    """Feed the pieces, each when the one before is taken; kill whom the piece's number says."""
+    done = 0
+    for number, piece in enumerate(pieces):
+        if number in kills:
+            done += _kill(run, kills[number])
+        if run.process.poll() is not None:
+            return done
+        fifo.feed(piece)
+        until("the piece is taken", lambda: fifo.is_empty or run.process.poll() is not None)
+    return done
+
+
+def _pieces(content: bytes, dice: random.Random) -> list[bytes]:
+    """Return the content cut at random, and where a piece would not fit into a pipe."""
+    cuts = {dice.randrange(1, len(content)) for _ in range(_PIECES)}
+    cuts |= set(range(_PIECE_BYTES_MAX, len(content), _PIECE_BYTES_MAX))
+    ends = [*sorted(cuts), len(content)]
+    return [content[begin:end] for begin, end in zip([0, *ends[:-1]], ends, strict=True)]
+
+
+def _kill_soak(trial: Trial) -> list[Found]:
+    """Kill one process, or several whose kind is replaced, in the middle of a run."""
+    dice = trial.dice
+    path = trial.folder / "mixed.pcap"
+    mixed_capture(path)
+    content = path.read_bytes()
+    pieces = _pieces(content, dice)
+    again = replaced()
+    name = dice.choice(KINDS)
+    victims = [name]
+    if name in again:
+        victims = [dice.choice(again) for _ in range(dice.randrange(1, _KILLS_MAX))]
+    kills = dict(zip(dice.sample(range(1, len(pieces)), len(victims)), victims, strict=True))
+    digest = digest_alone(trial, path, "-n", "1")
+    words = ("-n", str(WORKERS), *set_words(f"hash.key={dice.getrandbits(128):032x}"))
+    ran, done = _run(trial, pieces, kills, words)
+    if not done:
+        return judge(ran, digest) if ran.code == 0 else faults(ran, (0,))
+    if name in again:
+        return [("replaced" if n == "exact" else n, seen) for n, seen in judge(ran, digest)]
+    return _ended(ran, name)
+
+
+def _run(trial: Trial, pieces: list[bytes], kills: dict[int, str], words) -> tuple[Ran, int]:
+    """Run from a FIFO and kill; return what it left, and how many kills hit."""
+    out = trial.folder / "out"
+    fifo = Fifo(trial.folder / "mixed.fifo")
+    try:
+        with running(trial.folder, words_of(fifo.path, out, *words)) as run:
+            try:
+                run.sees("its stages run", lambda look: look.lines["recorder"]["pid"] > 0)
+                done = _feed(run, fifo, pieces, kills)
+                fifo.close()
+                ended = run.ended()
+            except (AssertionError, subprocess.TimeoutExpired) as error:
+                return Ran(-1, "", run.err, out, late=str(error) or "it hangs"), 1
+            if ended.code == -signal.SIGKILL:
+                run_engine("shm", "clean")  # Nobody is left to do it.
+            left = tuple(f.name for f in find_segments() if f.owner_pid == run.process.pid)
+            return Ran(ended.code, ended.out, ended.err, out, left), done
+    finally:
+        fifo.close()
+
+
+def _ended(ran: Ran, name: str) -> list[Found]:
+    """Return what a run came to that must end because a process of it was killed."""
+    if name == "supervisor":
+        if ran.code == 4:  # Told by the supervisor of another run it cannot be.
+            return [("other exit", ran.err[-300:])]
+        found = faults(ran, (0, -signal.SIGKILL))
+        return found or [("supervisor gone", "children ended; engine shm clean removed the rest")]
+    if ran.code == 0:
+        return [(n if n != "exact" else "too late", seen) for n, seen in judge(ran)]
+    found = faults(ran, (4,))
+    if found:
+        return found
+    named = "zygote" if name == "zygote" else name
+    told = [line for line in ran.err.splitlines() if line.startswith("engine: ")]
+    if len(told) != 1 or named not in told[0]:
+        return [("not named", ran.err[-300:])]
+    return [("ended", told[0])]
+
+
+SCENARIOS = (
+    Scenario(
+        "kill_soak",
+        "SIGKILL of any process at any moment",
+        (
+            *WHOLE,
+            Outcome("replaced", ACCEPTABLE, "a kind that is replaced: exit 0, the same digest"),
+            Outcome("ended", ACCEPTABLE, "a kind that is not: exit 4, one line that names it"),
+            Outcome("supervisor gone", ACCEPTABLE, "all end, engine shm clean removes the rest"),
+            Outcome("too late", INTERESTING, "it had nothing more to do: exit 0, proved"),
+            Outcome("not named", FORBIDDEN, "exit 4 without one line that names who died"),
+        ),
+        _kill_soak,
+    ),
+)
+assert LATE in {outcome.name for outcome in WHOLE}

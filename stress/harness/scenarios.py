@@ -1,0 +1,62 @@
+"""All scenarios by name, and how they are run: trials for a time, outcomes counted."""
+
+import tempfile
+import time
+from pathlib import Path
+
+from stress.harness import faults, floods, kills, soaks
+from stress.harness.outcome import FORBIDDEN, NotHereError, Scenario, Tally, Trial
+
+SCENARIOS = {
+    scenario.name: scenario
+    for room in (soaks, kills, faults, floods)
+    for scenario in room.SCENARIOS
+}
+
+
+def try_scenario(scenario: Scenario, seed: int, seconds: float, only: int | None = None) -> Tally:
+    """Try a scenario for a time, at least once; or the trial of a number alone."""
+    tally = Tally(scenario)
+    began_s = time.monotonic()
+    number = only or 0
+    while number == (only or 0) or (only is None and time.monotonic() - began_s < seconds):
+        with tempfile.TemporaryDirectory(prefix=f"stress-{scenario.name}-") as folder:
+            trial = Trial(scenario.name, seed, number, Path(folder))
+            try:
+                tally.take(trial, scenario.try_once(trial))
+            except NotHereError as error:
+                tally.left_out = str(error)
+                break
+        number += 1
+    tally.seconds = time.monotonic() - began_s
+    return tally
+
+
+def line_of(tally: Tally) -> str:
+    """Return what is said of a scenario that was tried."""
+    if tally.left_out:
+        return f"{tally.scenario.name:20} left out: {tally.left_out}"
+    counts = ", ".join(
+        f"{count} {name}{'' if tally.scenario.grade(name) != FORBIDDEN else ' (FORBIDDEN)'}"
+        for name, count in sorted(tally.counts.items())
+    )
+    return f"{tally.scenario.name:20} {tally.trials:5} trials {tally.seconds:6.1f} s   {counts}"
+
+
+def as_record(tallies: list[Tally], seed: int) -> dict:
+    """Return what scenarios came to, as it is kept."""
+    rows = [
+        {
+            "scenario": tally.scenario.name,
+            "trials": tally.trials,
+            "seconds": round(tally.seconds, 1),
+            "outcomes": {
+                outcome.name: {"grade": outcome.grade, "count": tally.counts.get(outcome.name, 0)}
+                for outcome in tally.scenario.outcomes
+            },
+            "forbidden": tally.forbidden[:5],
+            "left_out": tally.left_out or None,
+        }
+        for tally in tallies
+    ]
+    return {"seed": seed, "scenarios": rows}
