@@ -9,6 +9,7 @@ from stress.races.scenario import Role, Scenario
 
 MESSAGE, FLAG, ROW, REDO, COMMIT, APPLIED = range(6)
 WORDS = 8
+PATIENCE = 20
 STEPS = 2  # Of the worker that may die.
 
 
@@ -74,6 +75,19 @@ def unsigned(words):
 
 
 @njit(nogil=True)
+def write_half(words):
+    words.view(np.int32)[0] = 1
+
+
+@njit(nogil=True)
+def listen_plainly(words):
+    for _ in range(PATIENCE):
+        if words[FLAG] != 0:
+            return 1
+    return 0
+
+
+@njit(nogil=True)
 def count_twice(words):
     for _ in range(2):
         fetch_add(words, ROW, 1)
@@ -94,6 +108,8 @@ SILENT = scenario({"listener": listen}, message_arrives)
 IMPATIENT = scenario({"listener": listen_without_pause}, message_arrives)
 ASSERTING = scenario({"teller": tell_too_early, "listener": listen_with_assertion}, nothing_wrong)
 BEYOND = scenario({"reader": look_beyond}, nothing_wrong)
+HALF = scenario({"writer": write_half}, nothing_wrong)
+PLAIN = scenario({"teller": tell, "listener": listen_plainly}, nothing_wrong)
 UNSIGNED = scenario({"reader": unsigned}, nothing_wrong)
 
 

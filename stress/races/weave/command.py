@@ -1,5 +1,6 @@
 """python -m stress races weave: explore a scenario, shrink what goes wrong, or replay a file."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -35,20 +36,34 @@ SYSTEMATIC = ("bounded", "dpor")
 @click.option("--kills", default=0, show_default=True, help="Deaths of roles at most.")
 @click.option("--races", type=click.Choice(["raise", "off"]), default="raise", show_default=True)
 @click.option("--spins", type=click.Choice(["wait", "run"]), default="wait", show_default=True)
+@click.option(
+    "--front", type=click.Choice(["lifted", "compiled"]), default="lifted", show_default=True
+)
 @click.option("--save", "saved", type=click.Path(path_type=Path), help="Write a replay file.")
 @click.option("--replay", "replayed", type=click.Path(path_type=Path), help="Run a replay file.")
-def command(name: str, saved: Path | None, replayed: Path | None, **options) -> None:
-    """Model-check the kernels of a scenario."""
+def command(name: str, front: str, saved: Path | None, replayed: Path | None, **options) -> None:
+    """Model-check the kernels of a scenario: their source (lifted), or what numba makes of it."""
     try:
-        program = _program_of(name)
+        program = _program_of(name, front)
         if replayed is not None:
-            sys.exit(_replay(program, replayed))
-        sys.exit(_explore(name, program, saved, options))
+            found = _replay(program, replayed)
+        else:
+            found = _explore(name, program, saved, options)
     except (ScenarioError, RefusedError) as error:
         raise click.ClickException(f"{name}: {error}") from None
+    if front == "compiled":
+        sys.stdout.flush()
+        os._exit(found)  # Greenlets are parked in compiled code: they cannot be ended.
+    sys.exit(found)
 
 
-def _program_of(name: str) -> Program:
+def _program_of(name: str, front: str) -> Program:
+    """Return the program; each front is imported when it is asked for."""
+    if front == "compiled":
+        from stress.races.weave.compiled import compiled_program, install_bridge
+
+        bridge = install_bridge()  # Before the scenario's kernels are imported.
+        return compiled_program(load_scenario(name), bridge)
     from stress.races.weave.lift import program_of
 
     return program_of(load_scenario(name))

@@ -144,7 +144,7 @@ class Execution(Turns):  # A base class: one object of two halves, and no call b
 
     def _note(self, role: Role, what: str, cell: Cell, value: int, site: Site, shown="") -> None:
         if not shown and what.startswith("load") and value != cell.value:
-            shown = "not the newest"
+            shown = "its own, waiting" if self.memory.is_buffered else "not the newest"
         self.trace.append((self.step, role.name, what, cell.name, value, shown, site))
 
 

@@ -54,6 +54,7 @@ class Turns:
         self.choices = {STALE: 0, KILL: 0}
         self.current: Role | None = None
         self.failure: BaseException | None = None
+        self.parked: list | None = None  # Takes greenlets that cannot be ended: in compiled code.
         self.is_deciding = False  # Whether a death would come instead of the step just picked.
         self._woken: list[Role] = []
         self._calls: list[tuple[str, Sequence, Sequence | None]] = []
@@ -72,7 +73,7 @@ class Turns:
 
         A successor's result stands under the name of whom it succeeds.
         """
-        self._main = getcurrent()
+        self.main = getcurrent()
         size = len(self._calls) + self.setting.kills_max
         for name, call, successor in self._calls:
             self._add_role(name, call, successor, size)
@@ -101,7 +102,7 @@ class Turns:
         role = Role(len(self.roles), name, call, clock)
         clock[role.number] = 1
         role.successor = successor
-        role.greenlet = greenlet(lambda: self._live(role), self._main)
+        role.greenlet = greenlet(lambda: self._live(role), self.main)
         self.roles.append(role)
         if self.memory.is_buffered:
             self.drains.append(Drain(size + role.number, role))
@@ -133,8 +134,12 @@ class Turns:
 
     def _end_greenlets(self) -> None:
         for role in self.roles:
-            if role.greenlet and not role.greenlet.dead:
+            if not role.greenlet or role.greenlet.dead:
+                continue
+            if self.parked is None:
                 role.greenlet.throw(GreenletExit)
+            elif role.greenlet:  # It has begun.
+                self.parked.append(role.greenlet)
 
     def _decide(self) -> Role | None:
         """Return the role that takes the next step; None if none can, or the execution failed."""
@@ -201,7 +206,7 @@ class Turns:
         role.asked_by = getcurrent()
         role.greenlet.parent = role.asked_by
         role.greenlet.switch()
-        role.greenlet.parent = self._main
+        role.greenlet.parent = self.main
         self.current = before
 
     def _go(self, role: Role) -> None:
@@ -210,7 +215,7 @@ class Turns:
         if chosen is role:
             return
         if chosen is None or self.failure:
-            self._main.switch()
+            self.main.switch()
         else:
             self.current = chosen
             chosen.greenlet.switch()
