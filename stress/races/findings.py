@@ -28,6 +28,7 @@ class Findings:
     """What an instrument found in a scenario."""
 
     races: Counter[Pair] = field(default_factory=Counter)
+    validated: Counter[Pair] = field(default_factory=Counter)  # Of reads judged afterwards.
     violations: list[str] = field(default_factory=list)  # Of the scenario's own check.
     runs: int = 0
     places: int = 0  # Accesses in the code that were instrumented.
@@ -38,13 +39,29 @@ class Findings:
         """Return whether there is anything to mend."""
         return bool(self.races or self.violations)
 
+    def set_apart(self, functions: frozenset[str]) -> None:
+        """Move the races of which a read stands in one of these functions to `validated`."""
+        apart = [pair for pair in self.races if any(_reads_in(one, functions) for one in pair)]
+        for pair in apart:
+            self.validated[pair] = self.races.pop(pair)
+
     def lines(self) -> list[str]:
         """Return what is to be said, the summary last."""
         said = [f"race, {n} times: {one} <-> {two}" for (one, two), n in self.races.most_common()]
         said += [f"violation, {n} times: {text}" for text, n in Counter(self.violations).items()]
+        apart = f", {len(self.validated)} of validated reads" if self.validated else ""
         made = f", {self.accesses:,} accesses made" if self.accesses else ""
-        return [
-            *said,
-            f"{len(self.races)} races, {len(self.violations)} violations in {self.runs} runs "
-            f"({self.places} accesses instrumented{made})",
-        ]
+        found = f"{len(self.races)} races{apart}, {len(self.violations)} violations"
+        return [*said, f"{found} in {self.runs} runs ({self.places} accesses instrumented{made})"]
+
+
+def show(found: dict[str, Findings]) -> int:
+    """Print what was found in each scenario; return the exit code, 1 if there is anything."""
+    for name, findings in found.items():
+        print("\n".join([*([f"{name}:"] * (len(found) > 1)), *findings.lines()]))
+    return int(any(findings.found for findings in found.values()))
+
+
+def _reads_in(side: Side, functions: frozenset[str]) -> bool:
+    names = {place.rpartition(":")[0] for place in side.site.split(" < ")}
+    return "read" in side.what and not functions.isdisjoint(names)

@@ -46,6 +46,11 @@ class Rewriter:
     counts: dict[str, int] = field(default_factory=dict)
     stems: int = 0
 
+    @property
+    def places(self) -> int:
+        """Return how many accesses were instrumented, in the code."""
+        return sum(n for kind, n in self.counts.items() if kind not in ("private", "pause"))
+
     def rewrite(self, text: str) -> str:
         """Return the module's text with every access replaced. UnknownAccessError if one is not
         known."""

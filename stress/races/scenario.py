@@ -47,6 +47,9 @@ class Scenario:
     recovery  {role: what runs in its place after it was killed}; a role not named here is run
               again from its beginning. Its result is the role's result.
     prepare   compiles what roles that are Python functions will call; kernels are compiled anyway
+    validated names of functions that copy what may change meanwhile and look afterwards whether it
+              did (readers of a sequence lock): a race of their reads is counted apart; that no torn
+              copy is taken, the check must show
     labels    {index: name} of words, for reports; others are called words[index]
     model     {function of the kernels: (operation, its first arguments)} for the model checker:
               what an intrinsic of yours means (see weave)
@@ -59,6 +62,7 @@ class Scenario:
     check: Callable[[np.ndarray, Mapping[str, Any]], list[str]]
     recovery: Mapping[str, Role] = field(default_factory=dict)
     prepare: Callable[[], None] | None = None
+    validated: frozenset[str] = frozenset()
     labels: Mapping[int, str] = field(default_factory=dict)
     model: Mapping[Any, Any] = field(default_factory=dict)
     tolerated: frozenset[int] = frozenset()

@@ -21,20 +21,23 @@ import sys
 import tempfile
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import click
 import numpy as np
 
-from stress.races.findings import Findings, Side, pair_of
+from stress.races import hook
+from stress.races.findings import Findings, Side, pair_of, show
+from stress.races.scenario import Scenario, compile_roles, fresh_words, load_scenario
 from stress.races.tsan_code import TsanBackEnd, site_of
 
 RUNS = 10
 LIMIT_S = 600
-_OPTIONS = "exitcode=0 history_size=7 report_signal_unsafe=0 report_thread_leaks=0 "
+_SAID = "said.json"
+_OPTIONS = "exitcode=0 symbolize=0 history_size=4 report_signal_unsafe=0 report_thread_leaks=0 "
 _OPTIONS += "report_destroy_locked=0 report_mutex_bugs=0 ignore_interceptors_accesses=1 "
-_OPTIONS += "detect_deadlocks=0 suppress_equal_stacks=1 suppress_equal_addresses=0"
+_OPTIONS += "detect_deadlocks=0 suppress_equal_stacks=0 suppress_equal_addresses=0"
 _REPORT = re.compile(r"WARNING: ThreadSanitizer: (.*?)\n(.*?)(?=^==================)", re.S | re.M)
 _ACCESS = re.compile(
     r"^  (?:Previous )?((?:atomic )?(?:read|write)) of size \d+ .*?$\n((?:^    #.*\n)*)",
@@ -56,8 +59,8 @@ def find_library() -> str | None:
     return None
 
 
-def look_for_races(name: str, runs: int = RUNS) -> Findings:
-    """Run the scenario MODULE:NAME under ThreadSanitizer in a process of its own."""
+def look_for_races(names: Sequence[str], runs: int = RUNS) -> dict[str, Findings]:
+    """Run scenarios MODULE:NAME under ThreadSanitizer, in a process of their own."""
     library = find_library()
     if library is None:
         raise TsanError("libtsan is missing: apt-get install libtsan2")
@@ -67,20 +70,23 @@ def look_for_races(name: str, runs: int = RUNS) -> Findings:
             "TSAN_OPTIONS": f"{_OPTIONS} log_path={folder}/report",
         }
         done = subprocess.run(
-            [sys.executable, "-m", "stress.races.tsan", name, str(runs), f"{folder}/said"],
+            [sys.executable, "-m", "stress.races.tsan", folder, str(runs), *names],
             env=environment,
             capture_output=True,
             text=True,
             timeout=LIMIT_S,
             check=False,
         )
-        said = Path(folder, "said")
-        if done.returncode or not said.exists():
+        if done.returncode or not Path(folder, _SAID).exists():
             raise TsanError(f"the process under TSan failed:\n{done.stderr[-4000:]}")
-        told = json.loads(said.read_text(encoding="utf-8"))
-        reports = "".join(path.read_text() for path in sorted(Path(folder).glob("report.*")))
-    sites = {int(number): site for number, site in told.pop("sites").items()}
-    return Findings(races=races_in(reports, sites), **told)
+        told = json.loads(Path(folder, _SAID).read_text(encoding="utf-8"))
+    sites = {int(number): site for number, site in told["sites"].items()}
+    found = {}
+    for name, fields in zip(names, told["scenarios"], strict=True):
+        races, validated = races_in(fields.pop("reports"), sites), fields.pop("validated")
+        found[name] = Findings(races=races, places=told["places"], runs=runs, **fields)
+        found[name].set_apart(frozenset(validated))
+    return found
 
 
 def races_in(reports: str, sites: dict[int, str]) -> Counter:
@@ -132,15 +138,30 @@ def _run_on(words: np.ndarray, kernel: Callable, rest: tuple) -> object:
     return kernel(words, *rest)
 
 
-def _child(name: str, runs: int, said: str) -> None:
-    """Run a scenario with its kernels instrumented; write what it did to a file."""
-    from stress.races import hook
-    from stress.races.scenario import compile_roles, fresh_words, load_scenario
-
+def _child(folder: str, runs: int, names: list[str]) -> None:
+    """Run scenarios with their kernels instrumented; write what they did to a file."""
     between = ctypes.CDLL(None)
     between.AnnotateIgnoreSyncBegin(None, 0)
     installed = hook.install(TsanBackEnd())
-    scenario = load_scenario(name)
+    told, behind = [], 0
+    for name in names:
+        scenario = load_scenario(name)
+        violations = _run_scenario(scenario, runs, between)
+        reports = "".join(path.read_text() for path in sorted(Path(folder).glob("report.*")))
+        told.append(
+            {
+                "violations": violations,
+                "validated": sorted(scenario.validated),
+                "reports": reports[behind:],
+            }
+        )
+        behind = len(reports)
+    said = {"sites": installed.table(), "places": installed.rewriter.places, "scenarios": told}
+    Path(folder, _SAID).write_text(json.dumps(said), encoding="utf-8")
+
+
+def _run_scenario(scenario: Scenario, runs: int, between: ctypes.CDLL) -> list[str]:
+    """Return what the scenario's own check says of all runs."""
     compile_roles(scenario)
     violations: list[str] = []
     words = fresh_words(scenario)
@@ -154,28 +175,20 @@ def _child(name: str, runs: int, said: str) -> None:
         missing = set(scenario.roles) - set(results)
         violations += [f"{role} failed" for role in sorted(missing)]
         violations += [] if missing else scenario.check(words.copy(), results)
-    counts = installed.rewriter.counts
-    told = {
-        "sites": installed.table(),
-        "violations": violations,
-        "runs": runs,
-        "places": sum(n for kind, n in counts.items() if kind not in ("private", "pause")),
-    }
-    Path(said).write_text(json.dumps(told), encoding="utf-8")
+    return violations
 
 
 @click.command()
-@click.argument("name", metavar="MODULE:NAME")
+@click.argument("names", metavar="MODULE:NAME ...", nargs=-1, required=True)
 @click.option("--runs", default=RUNS, show_default=True, help="How often the roles are run.")
-def command(name: str, runs: int) -> None:
-    """Run a scenario as threads under ThreadSanitizer; say which pairs of accesses race."""
+def command(names: tuple[str, ...], runs: int) -> None:
+    """Run scenarios as threads under ThreadSanitizer; say which pairs of accesses race."""
     try:
-        findings = look_for_races(name, runs)
+        found = look_for_races(names, runs)
     except TsanError as error:
         raise click.ClickException(str(error)) from error
-    print("\n".join(findings.lines()))
-    sys.exit(1 if findings.found else 0)
+    sys.exit(show(found))
 
 
 if __name__ == "__main__":
-    _child(sys.argv[1], int(sys.argv[2]), sys.argv[3])
+    _child(sys.argv[1], int(sys.argv[2]), sys.argv[3:])

@@ -20,7 +20,7 @@ import numpy as np
 from stress.races import hook, xsan_runtime
 from stress.races.access import Access, Site, UnknownAccessError
 from stress.races.children import LIMIT_S, Child, shared_words
-from stress.races.findings import Findings, Side, pair_of
+from stress.races.findings import Findings, Side, pair_of, show
 from stress.races.scenario import Scenario, compile_roles, fresh_words, load_scenario
 from stress.races.xsan_runtime import (
     ACCESSES,
@@ -204,8 +204,7 @@ def look_for_races(scenario: Scenario, installed: hook.Hook, runs: int = RUNS) -
     words = shared_words(len(fresh_words(scenario)))
     shadow = shared_words(shadow_words(len(words)))
     found = Findings(runs=runs)
-    counts = installed.rewriter.counts
-    found.places = sum(n for kind, n in counts.items() if kind not in ("private", "pause"))
+    found.places = installed.rewriter.places
     for _ in range(runs):
         words[:], shadow[:] = fresh_words(scenario), 0
         outcomes = _run_roles(scenario, back_end, words, shadow)
@@ -215,6 +214,7 @@ def look_for_races(scenario: Scenario, installed: hook.Hook, runs: int = RUNS) -
         bad = [f"{name} {text}" for name, out in outcomes.items() if (text := out.trouble)]
         results = {name: out.result for name, out in outcomes.items()}
         found.violations += bad or scenario.check(words.copy(), results)
+    found.set_apart(scenario.validated)
     return found
 
 
@@ -238,11 +238,10 @@ def _run_roles(scenario: Scenario, back_end: XsanBackEnd, words, shadow) -> dict
 
 
 @click.command()
-@click.argument("name", metavar="MODULE:NAME")
+@click.argument("names", metavar="MODULE:NAME ...", nargs=-1, required=True)
 @click.option("--runs", default=RUNS, show_default=True, help="How often the roles are run.")
-def command(name: str, runs: int) -> None:
-    """Run a scenario as processes; say which pairs of accesses race."""
+def command(names: tuple[str, ...], runs: int) -> None:
+    """Run scenarios as processes; say which pairs of accesses race."""
     installed, _ = install()
-    findings = look_for_races(load_scenario(name), installed, runs)
-    print("\n".join(findings.lines()))
-    sys.exit(1 if findings.found else 0)
+    found = {name: look_for_races(load_scenario(name), installed, runs) for name in names}
+    sys.exit(show(found))
