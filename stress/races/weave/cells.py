@@ -145,12 +145,20 @@ class Words:
         return self.region.cell(self.begin + int(index))
 
     def __getitem__(self, index: int | slice | tuple):
+        if (
+            type(index) is int
+            and not self.columns
+            and (self.count is None or 0 <= index < self.count)
+        ):
+            cell = self.region.cells.get(self.begin + index)
+            if cell is not None:  # The short way: most accesses go here.
+                return self.execution.load_plain(cell)
         if type(index) is slice:
             begin, end, step = index.indices(len(self))
             if step != 1 or self.columns:
                 raise RefusedError(f"a slice with a step, or of rows, of {self.region.name}")
             return Words(self.execution, self.region, self.begin + begin, end - begin)
-        return self.execution.load(self.cell(index), PLAIN)
+        return self.execution.load_plain(self.cell(index))
 
     def __setitem__(self, index: int | tuple, value: int) -> None:
         if type(index) is slice:

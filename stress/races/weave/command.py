@@ -34,6 +34,7 @@ SYSTEMATIC = ("bounded", "dpor")
 @click.option("--switches", default=2, show_default=True, help="Of bounded: preemptions at most.")
 @click.option("--stale", default=2, show_default=True, help="c11: reads of older values at most.")
 @click.option("--kills", default=0, show_default=True, help="Deaths of roles at most.")
+@click.option("--victim", multiple=True, help="Only this role dies; may be given again.")
 @click.option("--races", type=click.Choice(["raise", "off"]), default="raise", show_default=True)
 @click.option("--spins", type=click.Choice(["wait", "run"]), default="wait", show_default=True)
 @click.option(
@@ -44,7 +45,7 @@ SYSTEMATIC = ("bounded", "dpor")
 def command(name: str, front: str, saved: Path | None, replayed: Path | None, **options) -> None:
     """Model-check the kernels of a scenario: their source (lifted), or what numba makes of it."""
     try:
-        program = _program_of(name, front)
+        program = _program_of(name, front, options["victim"] or None)
         if replayed is not None:
             found = _replay(program, replayed)
         else:
@@ -57,16 +58,16 @@ def command(name: str, front: str, saved: Path | None, replayed: Path | None, **
     sys.exit(found)
 
 
-def _program_of(name: str, front: str) -> Program:
+def _program_of(name: str, front: str, victims: tuple[str, ...] | None) -> Program:
     """Return the program; each front is imported when it is asked for."""
     if front == "compiled":
         from stress.races.weave.compiled import compiled_program, install_bridge
 
         bridge = install_bridge()  # Before the scenario's kernels are imported.
-        return compiled_program(load_scenario(name), bridge)
+        return compiled_program(load_scenario(name), bridge, victims)
     from stress.races.weave.lift import program_of
 
-    return program_of(load_scenario(name))
+    return program_of(load_scenario(name), victims)
 
 
 def _replay(program: Program, path: Path) -> int:

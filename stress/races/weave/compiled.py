@@ -7,6 +7,8 @@ What only the compiler does shows here: a plain load that it takes out of a loop
 folds. Numbers wrap as they do in the machine. End such a process by os._exit (bridge.py).
 """
 
+from collections.abc import Collection
+
 import numpy as np
 
 from stress.races import hook
@@ -23,13 +25,16 @@ def install_bridge() -> Bridge:
     return bridge
 
 
-def compiled_program(scenario: Scenario, bridge: Bridge) -> Program:
-    """Return a scenario as a program of its compiled kernels."""
+def compiled_program(
+    scenario: Scenario, bridge: Bridge, victims: Collection[str] | None = None
+) -> Program:
+    """Return a scenario as a program of its compiled kernels; `victims` as for program_of."""
     compile_roles(scenario)
     begin = fresh_words(scenario)
     initial = begin.tolist()
     words = begin.copy()  # Where kernels believe that their words are.
     heirs = {name: scenario.recovery.get(name, role) for name, role in scenario.roles.items()}
+    mortal = scenario.roles if victims is None else victims
 
     def name_of(index: int) -> str:
         return scenario.labels.get(index) or f"words[{index}]"
@@ -40,8 +45,8 @@ def compiled_program(scenario: Scenario, bridge: Bridge) -> Program:
         bridge.watch(words)
         execution.parked = bridge.parked
         for name, role in scenario.roles.items():
-            heir = _call(heirs[name], words)
-            execution.role(name, _call(role, words), successor=(heir,))
+            heir = (_call(heirs[name], words),) if name in mortal else None
+            execution.role(name, _call(role, words), successor=heir)
 
         def check(results: dict[str, object]) -> list[str]:
             now = begin.copy()

@@ -7,7 +7,7 @@ from stress.races.weave.cells import WORD_MAX, WORD_MIN, Cell, Region, Words, as
 from stress.races.weave.orders import ACQ_REL, NAMES, PLAIN, RELAXED, SEQUENTIAL
 from stress.races.weave.roles import FENCE_KEY, Role, Setting
 from stress.races.weave.sites import Site
-from stress.races.weave.turns import Turns
+from stress.races.weave.turns import PLAIN_IN_A_ROW_MAX, Turns
 
 
 class Execution(Turns):  # A base class: one object of two halves, and no call between them.
@@ -16,6 +16,10 @@ class Execution(Turns):  # A base class: one object of two halves, and no call b
     def __init__(self, chooser, setting: Setting, trace: list | None = None) -> None:
         super().__init__(chooser, setting, trace)
         self.regions: list[Region] = []
+        # Whether plain loads are steps, or noted, or choices, or may come from a buffer.
+        self.is_long_way = bool(
+            self.every_point or trace is not None or setting.kills_max or self.memory.is_buffered
+        )
 
     def words(
         self,
@@ -34,6 +38,24 @@ class Execution(Turns):  # A base class: one object of two halves, and no call b
         region.tolerated = tolerated
         self.regions.append(region)
         return Words(self, region, 0, len(values))
+
+    def load_plain(self, cell: Cell) -> int:
+        """Load a word plainly: as `load`, and the short way where nothing can be chosen."""
+        role = self.current
+        frame = sys._getframe(2)
+        above = frame.f_back
+        site = (frame.f_code, frame.f_lasti, above.f_code, above.f_lasti)
+        row = role.plain_in_a_row
+        if self.is_long_way or cell.tolerated or row >= PLAIN_IN_A_ROW_MAX:
+            return self.load(cell, PLAIN, site)
+        role.plain_in_a_row = row + 1
+        self._detector.read(role, cell, False, site)
+        role.awaited[cell] = cell.count
+        history = cell.history
+        at = len(history) - 1
+        if at:
+            role.view[cell] = at
+        return history[at].value
 
     def load(self, cell: Cell, order: int, site: Site | None = None) -> int:
         """Load a word. Called by kernels' accesses: `site` is where the caller's caller stands."""

@@ -10,7 +10,7 @@ kernels (compiled.py).
 """
 
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import numpy as np
 from numba.core.extending import _Intrinsic
@@ -22,10 +22,10 @@ from stress.races.weave.explore import Check, Program
 from stress.races.weave.operations import Private, Stage, operation
 
 
-def program_of(scenario: Scenario) -> Program:
+def program_of(scenario: Scenario, victims: Collection[str] | None = None) -> Program:
     """Return a scenario as a program of lifted kernels.
 
-    Where the setting allows kills, every role may be killed.
+    Where the setting allows kills, these roles may be killed; all of them where none is named.
     """
     stage = Stage()
     begin = fresh_words(scenario)
@@ -35,6 +35,7 @@ def program_of(scenario: Scenario) -> Program:
     heirs = {name: scenario.recovery.get(name, role) for name, role in scenario.roles.items()}
     lifted_heirs = {name: lifter.lift(role.kernel) for name, role in heirs.items()}
     labels = scenario.labels
+    mortal = scenario.roles if victims is None else victims
 
     def name_of(index: int) -> str:
         return labels.get(index) or f"words[{index}]"
@@ -44,8 +45,8 @@ def program_of(scenario: Scenario) -> Program:
         words = execution.words("words", initial, name_of, scenario.tolerated)
         for name, role in scenario.roles.items():
             call = _call(lifted[name], words, role)
-            heir = _call(lifted_heirs[name], words, heirs[name])
-            execution.role(name, call, successor=(heir,))
+            heir = (_call(lifted_heirs[name], words, heirs[name]),)
+            execution.role(name, call, successor=heir if name in mortal else None)
 
         def check(results: dict[str, object]) -> list[str]:
             now = begin.copy()
