@@ -6,13 +6,14 @@ with exit 4 and the name of who died.
 """
 
 import contextlib
+import importlib
 import os
 import random
 import signal
 import subprocess
 
-from engine.config import limits
 from engine.rings.segment import find_segments
+from engine.rings.statistics import stage_of
 from stress.harness.faults import digest_alone, set_words
 from stress.harness.outcome import (
     ACCEPTABLE,
@@ -23,41 +24,53 @@ from stress.harness.outcome import (
     Scenario,
     Trial,
 )
-from stress.harness.runs import LATE, WHOLE, Ran, faults, judge, running, words_of
+from stress.harness.runs import EXACT, WHOLE, Ran, faults, judge, running, words_of
 from tests.process.runs import Fifo, LiveRun, mixed_capture, run_engine, until
 
 WORKERS = 2
 KINDS = ("capture", "worker.0", "worker.1", "classifier", "recorder", "zygote", "supervisor")
-_REPLACE = "process.replace"
 _PIECES = 24
 _PIECE_BYTES_MAX = 1 << 18
-_KILLS_MAX = 6  # Of a run whose stages are replaced; more in a second end a run by design.
+_KILLS_MAX = 16  # Of a run whose stages are replaced.
 
 
 def replaced() -> tuple[str, ...]:
-    """Return the kinds of process that are replaced when they die."""
-    known = {name for name, _, _ in limits()}
-    return ("worker.0", "worker.1") if _REPLACE in known else ()
+    """Return the processes that are replaced when they die, by default."""
+    with contextlib.suppress(ModuleNotFoundError):
+        stages = importlib.import_module("engine.supervisor.replacements").REPLACED
+        return tuple(name for name in KINDS if stage_of(name) in stages)
+    return ()
 
 
-def _kill(run: LiveRun, name: str) -> bool:
-    """Kill a process of the run if it is there; return whether it was."""
+def _kill(run: LiveRun, name: str, await_other: bool) -> bool:
+    """Kill a process of the run if it is there; return whether it was.
+
+    With `await_other` wait until another has its place, or the run is over.
+    """
     look = run.look()
     pid = run.process.pid if name == "supervisor" else look.pid(name) if look else 0
     if not pid:
         return False
-    with contextlib.suppress(ProcessLookupError):
+    try:
         os.kill(pid, signal.SIGKILL)
-        return True
-    return False
+    except ProcessLookupError:
+        return False
+
+    def is_over() -> bool:
+        now = run.look()
+        return run.process.poll() is not None or (now is not None and now.pid(name) != pid)
+
+    if await_other:
+        until(f"{name} is replaced", is_over)
+    return True
 
 
 def _feed(run: LiveRun, fifo: Fifo, pieces: list[bytes], kills: dict[int, str]) -> int:
     """Feed the pieces, each when the one before is taken; kill whom the piece's number says."""
-    done = 0
+    done, again = 0, replaced()
     for number, piece in enumerate(pieces):
         if number in kills:
-            done += _kill(run, kills[number])
+            done += _kill(run, kills[number], kills[number] in again)
         if run.process.poll() is not None:
             return done
         fifo.feed(piece)
@@ -92,8 +105,17 @@ def _kill_soak(trial: Trial) -> list[Found]:
     if not done:
         return judge(ran, digest) if ran.code == 0 else faults(ran, (0,))
     if name in again:
-        return [("replaced" if n == "exact" else n, seen) for n, seen in judge(ran, digest)]
+        return _gone_on(ran, digest)
     return _ended(ran, name)
+
+
+def _gone_on(ran: Ran, digest: str) -> list[Found]:
+    """Return what a run came to that must go on as if nothing had been."""
+    found = judge(ran, digest)
+    if found[0][0] != EXACT:
+        return found
+    made = len(ran.record["replacements"])
+    return [("replaced" if made else "too late", f"{made} times")]
 
 
 def _run(trial: Trial, pieces: list[bytes], kills: dict[int, str], words) -> tuple[Ran, int]:
@@ -125,7 +147,7 @@ def _ended(ran: Ran, name: str) -> list[Found]:
         found = faults(ran, (0, -signal.SIGKILL))
         return found or [("supervisor gone", "children ended; engine shm clean removed the rest")]
     if ran.code == 0:
-        return [(n if n != "exact" else "too late", seen) for n, seen in judge(ran)]
+        return [(n if n != EXACT else "too late", seen) for n, seen in judge(ran)]
     found = faults(ran, (4,))
     if found:
         return found
@@ -151,4 +173,3 @@ SCENARIOS = (
         _kill_soak,
     ),
 )
-assert LATE in {outcome.name for outcome in WHOLE}
