@@ -22,6 +22,7 @@ from engine.hosts.space import initialise as initialise_hosts
 from engine.layouts import PACKET, RING, ROW, SEGMENT
 from engine.layouts.control import PROCESS, STATISTICS
 from engine.layouts.records import EVENT_SLOT_BYTES
+from engine.recorder.ledger import ledger_words, prepare_ledger
 from engine.rings.plan import RunPlan
 from engine.rings.ring import Ring
 from engine.rings.segment import Segment, segment_name
@@ -92,7 +93,9 @@ def check(stages: tuple[Stage, ...]) -> None:
         assert readers[ring] == 1, f"{ring.kind}: {readers[ring]} readers"
 
 
-def sizes(config: Config, workers: int, arena: bool, facts: bool = True) -> dict[str, int]:
+def sizes(
+    config: Config, workers: int, arena: bool, facts: bool = True, parquet: bool = False
+) -> dict[str, int]:
     """Return the bytes of each kind of segment of a run, all of its kind together."""
     stages = build(config, workers)
     lines = STATISTICS.size_bytes + len(process_names(workers)) * PROCESS.size_bytes
@@ -102,6 +105,7 @@ def sizes(config: Config, workers: int, arena: bool, facts: bool = True) -> dict
     found["table"] = workers * (SEGMENT.size_bytes + 8 * shape_of(config, workers).words)
     hosts = hosts_of(config)
     found["hosts"] = SEGMENT.size_bytes + 8 * hosts.shared_words if facts else 0
+    found["recorder"] = SEGMENT.size_bytes + 8 * ledger_words(parquet)
     found["arena"] = SEGMENT.size_bytes + config.capture.arena_bytes if arena else 0
     return found
 
@@ -137,7 +141,8 @@ class Segments:
     """The shared memory of a run. Who creates unlinks: the supervisor, whatever happens."""
 
     def __init__(self, plan: RunPlan, arena: bool) -> None:
-        shared = sizes(plan.config, plan.workers, arena, plan.facts)
+        parquet = "parquet" in plan.flow_formats
+        shared = sizes(plan.config, plan.workers, arena, plan.facts, parquet)
         _check_memory(sum(shared.values()) + private_bytes(plan.config, plan.facts))
         self._held: list[Segment] = []
         self.rings: dict[tuple[str, int | None], Ring] = {}
@@ -150,6 +155,7 @@ class Segments:
                 self._make_table(plan, worker)
             if plan.facts:
                 self._make_hosts(plan)
+            self._make_ledger(plan.run, parquet)
             if arena:
                 name = segment_name(plan.run, "arena")
                 segment = Segment.create(name, "arena", plan.config.capture.arena_bytes)
@@ -181,6 +187,14 @@ class Segments:
         segment = Segment.create(name, "hosts", 8 * shape.shared_words, reserve=False)
         self._held.append(segment)
         initialise_hosts(segment.words, plan.config.host, shape, plan.hash_key)
+        segment.publish()
+
+    def _make_ledger(self, run: str, parquet: bool) -> None:
+        # Pages as they are needed: most runs name few addresses.
+        name = segment_name(run, "recorder")
+        segment = Segment.create(name, "recorder", 8 * ledger_words(parquet), reserve=False)
+        self._held.append(segment)
+        prepare_ledger(segment.words)
         segment.publish()
 
     def unlink(self) -> None:

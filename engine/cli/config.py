@@ -32,11 +32,13 @@ def check_config(config_path: str | None, settings: tuple[str, ...], profile: st
 
     workers = loaded.workers
     found = sizes(loaded, workers, arena=True)
+    waiting = sizes(loaded, workers, arena=True, parquet=True)["recorder"] - found["recorder"]
     shape = shape_of(loaded, workers)
     lines = [f"{kind:12}{size:>16,} bytes" for kind, size in found.items()]
     lines.append(f"{'all':12}{sum(found.values()):>16,} bytes for {workers} worker(s)")
     private = private_bytes(loaded)
     lines.append(f"{private:,} bytes more, private, at most: taken by the classifier as hosts come")
     lines.append(f"{shape.bytes_per_flow:.1f} bytes of table for each of flow.max_flows")
+    lines.append(f"{waiting:,} bytes more of the recorder with --flows parquet")
     lines.append("(the arena only when standard input or a compressed file is read)")
     write("\n".join(lines) + "\n")

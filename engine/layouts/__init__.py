@@ -10,6 +10,7 @@ from engine.layouts.blocks import *  # noqa: F403
 from engine.layouts.connection import *  # noqa: F403
 from engine.layouts.control import *  # noqa: F403
 from engine.layouts.hosts import *  # noqa: F403
+from engine.layouts.recorder import *  # noqa: F403
 from engine.layouts.records import *  # noqa: F403
 from engine.layouts.table import *  # noqa: F403
 from engine.layouts.windows import *  # noqa: F403

@@ -24,7 +24,7 @@ SEGMENT = Layout(
     ),
 )
 SEGMENT_MAGIC = 0x4D4C2D4446443031
-SEGMENT_KINDS = ("statistics", "packets", "events", "rows", "table", "arena", "hosts")
+SEGMENT_KINDS = ("statistics", "packets", "events", "rows", "table", "arena", "hosts", "recorder")
 
 # A sequence is the count of slots ever published (or consumed). It only grows and is never masked
 # in memory, so "full" (tail - head == capacity) and "empty" (tail == head) cannot be confused.

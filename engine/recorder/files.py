@@ -3,6 +3,9 @@
 A file is written as NAME.partial in its own folder, flushed to the disk and renamed. When something
 goes wrong the .partial stays: what was written is not thrown away, and no program takes it for the
 whole. It then ends with the last write that succeeded, so no record in it is cut.
+
+Files are also gone on with after the death of the process that wrote them: what lies behind the
+length that it had committed is cut off.
 """
 
 import errno
@@ -12,12 +15,15 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import xxhash
 
 from engine.errors import OutputError
 from engine.recorder.escape import whole_text
 
 PARTIAL = ".partial"
+_OPEN = os.O_CLOEXEC | os.O_NOFOLLOW
+_PIECE_BYTES = 1 << 20
 _POLL_MS = 200
 _PIPE_BYTES = 4096  # PIPE_BUF: a pipe that is ready takes as many without blocking.
 
@@ -46,17 +52,38 @@ def _fault(path: Path | str, error: OSError) -> OutputError:
 class OutputFile:
     """A file of a run. `bytes` and the digest are of what was written so far."""
 
-    def __init__(self, folder: str, name: str) -> None:
+    def __init__(self, folder: str, name: str, committed: int | None = None) -> None:
+        """Begin a file, or go on with one behind its first `committed` bytes."""
         self.path = Path(folder) / name
         self.partial = Path(folder) / (name + PARTIAL)
         self.bytes = 0
         self._whole = False
         self._digest = xxhash.xxh3_128()
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
         try:
-            self._descriptor = os.open(self.partial, flags, 0o666)
+            if committed is None:
+                begin = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+                self._descriptor = os.open(self.partial, begin | _OPEN, 0o666)
+            else:
+                self._go_on(committed)
         except OSError as error:
             raise _fault(self.partial, error) from None
+
+    def _go_on(self, committed: int) -> None:
+        """Open what a dead process has left and cut off what it had not committed."""
+        self._whole = not self.partial.exists() and self.path.exists()  # It died after the rename.
+        self._descriptor = os.open(self.place, os.O_RDWR | _OPEN)
+        while self.bytes < committed:
+            piece = os.pread(
+                self._descriptor, min(_PIECE_BYTES, committed - self.bytes), self.bytes
+            )
+            if not piece:
+                os.close(self._descriptor)
+                what = f"{self.bytes} of {committed} bytes are left: somebody has cut it"
+                raise OutputError(f"cannot go on with {whole_text(str(self.place))}: {what}")
+            self._digest.update(piece)
+            self.bytes += len(piece)
+        os.ftruncate(self._descriptor, committed)
+        os.lseek(self._descriptor, committed, os.SEEK_SET)
 
     @property
     def name(self) -> str:
@@ -85,6 +112,10 @@ class OutputFile:
         self.bytes += len(content)
         self._digest.update(content)
 
+    def tail(self, end: int, count: int) -> bytes:
+        """Return the last `count` of the first `end` bytes. Only of a file that is gone on with."""
+        return os.pread(self._descriptor, count, end - count)
+
     def _cut(self) -> None:
         """Take back the part of a write that succeeded."""
         try:
@@ -101,12 +132,13 @@ class OutputFile:
             raise _fault(self.partial, error) from None
 
     def appear(self) -> None:
-        """Take the file's own name: it is whole. After settle."""
+        """Take the file's own name: it is whole. After settle. Twice is as good as once."""
         try:
             os.close(self._descriptor)
             self._descriptor = -1
-            os.rename(self.partial, self.path)
-            self._whole = True
+            if not self._whole:
+                os.rename(self.partial, self.path)
+                self._whole = True
             sync_folder(self.path.parent)
         except OSError as error:
             raise _fault(self.path, error) from None
@@ -119,7 +151,7 @@ class OutputFile:
         os.close(self._descriptor)
         self._descriptor = -1
         try:
-            return os.path.samestat(status, os.stat(self.partial))
+            return os.path.samestat(status, os.stat(self.place))
         except OSError:
             return False
 
@@ -139,14 +171,26 @@ def sync_folder(folder: Path) -> None:
 class Stream:
     """Standard output. A reader that is slow is waited for; `waiting` is called meanwhile.
 
-    `waiting` returns False when the run is to be left.
+    `waiting` returns False when the run is to be left. What was taken cannot be taken back, so
+    `noted`, a word that outlives this process, says after each write how many bytes that was. A
+    stream that goes on behind its first `committed` bytes leaves out what was taken beyond. Only
+    the last write before a death may be repeated: whole lines, PIPE_BUF bytes at most.
     """
 
-    def __init__(self, descriptor: int, name: str, waiting: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        descriptor: int,
+        name: str,
+        waiting: Callable[[], bool],
+        noted: np.ndarray,
+        committed: int = 0,
+    ) -> None:
         self.name = name
-        self.bytes = 0
+        self.bytes = committed
         self._descriptor = descriptor
         self._waiting = waiting
+        self._noted = noted
+        self._ahead = max(0, int(noted[0]) - committed)
         self._poll = select.poll()
         self._poll.register(descriptor, select.POLLOUT)
         dumb = os.environ.get("TERM", "dumb") == "dumb"
@@ -158,26 +202,33 @@ class Stream:
         On a terminal the line of the cursor is erased first: it is the supervisor's progress bar,
         which appears again below.
         """
-        if content and self._erase:
-            self._put(memoryview(self._erase))
-            self.bytes -= len(self._erase)
-        self._put(memoryview(content))
-
-    def _put(self, rest: memoryview) -> None:
+        known = min(self._ahead, len(content))
+        self._ahead -= known
+        self.bytes += known
+        rest = memoryview(content)[known:]
+        if rest and self._erase:
+            self._put(self._erase)
         while rest:
+            end = bytes(rest[:_PIPE_BYTES]).rfind(b"\n") + 1 or _PIPE_BYTES
+            written = self._put(rest[:end])
+            self.bytes += written
+            self._noted[0] = self.bytes  # Plain: only this process and its replacement use it.
+            rest = rest[written:]
+
+    def _put(self, piece) -> int:
+        """Return how many bytes of `piece` were taken."""
+        while True:
             try:
                 while not self._poll.poll(_POLL_MS):
                     if not self._waiting():
                         raise LeftError
-                written = os.write(self._descriptor, rest[:_PIPE_BYTES])
+                return os.write(self._descriptor, piece)
             except BlockingIOError:
                 continue
             except BrokenPipeError:
                 raise OutputError(f"{self.name} was closed by its reader") from None
             except OSError as error:
                 raise _fault(self.name, error) from None
-            self.bytes += written
-            rest = rest[written:]
 
     def settle(self) -> None:
         """Do nothing: what was written is out."""

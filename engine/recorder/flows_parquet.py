@@ -8,6 +8,7 @@ it is imported only when Parquet is asked for.
 
 import contextlib
 import importlib.util
+import os
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from engine import FINGERPRINT, __version__
 from engine.errors import ConfigError, OutputError
 from engine.features.catalogue import FEATURES as FEATURE_ROWS
 from engine.features.catalogue import NAMES, digest
-from engine.layouts import FEATURES, ROW, VALID_WORDS
+from engine.layouts import FEATURES, ROW, VALID_WORDS, WRITTEN
 from engine.recorder import columns
 from engine.recorder.columns import COLUMNS, HEADER, VALID_AT, VECTOR_AT, Column
 from engine.recorder.escape import cell_text
@@ -24,10 +25,12 @@ from engine.recorder.files import OutputFile
 from engine.recorder.held import Held
 from engine.recorder.identifiers import flow_ids
 from engine.recorder.ipfix import INFORMATION_ELEMENTS
+from engine.recorder.ledger import GROUP_ROWS, Ledger
 from engine.recorder.template import Renderer
 from engine.rings.plan import RunPlan
 
-GROUP_ROWS = 16_384
+MAGIC = b"PAR1"
+_TRAILER_BYTES = 4 + len(MAGIC)  # Behind a footer: its length, the magic.
 SCHEMA_VERSION = "1"  # Of columns and metadata; another number where a reader must know of it.
 _FEATURES = {name: at for at, name in enumerate(NAMES)}
 COMPRESSION = "zstd"
@@ -154,94 +157,161 @@ class Tables:
         return self._arrow.StringArray.from_buffers(len(rows), offsets, content)
 
 
-class _Sink:
-    """An OutputFile as pyarrow wants a file. What went wrong in it is kept."""
+class _Parts:
+    """The groups of a file, each with a footer of its own, and at the end one footer over all.
 
-    def __init__(self, file: OutputFile) -> None:
-        self.closed = False
-        self.error: OutputError | None = None
-        self._file = file
+    So whatever length was committed ends with a footer, from which a replacement knows the group
+    before it, and so all. Offsets count from the file's beginning, as in any Parquet file; readers
+    of the last footer pass over those between.
+    """
 
-    def write(self, content) -> int:
-        """Append `content`."""
+    def __init__(self, tables: Tables) -> None:
+        import pyarrow
+        import pyarrow.parquet
+
+        self._arrow, self._parquet = pyarrow, pyarrow.parquet
+        self._tables = tables
+        self._groups: list = []  # FileMetaData of each part.
+        texts = [field.name for field in tables.schema if not _is_number(field.type)]
+        self._options = {
+            "compression": COMPRESSION,
+            "compression_level": 1,
+            "use_dictionary": texts,
+            "write_statistics": list(columns.COLUMN_NAMES),
+        }
+
+    def part(self, rows: np.ndarray, begin: int) -> bytes:
+        """Return the part of `rows` that will stand at `begin` in the file."""
+        table = self._tables.table(rows)
+        # A writer begins files at 0 only; its offsets are the descriptor's, moved behind its back.
+        descriptor = os.memfd_create("part")
         try:
-            self._file.write(content)
-        except OutputError as error:
-            self.error = self.error or error
-            raise
-        return len(content)
+            with self._arrow.OSFile(f"/proc/self/fd/{descriptor}", "wb") as file:
+                options = self._options | {"store_schema": False}
+                with self._parquet.ParquetWriter(file, table.schema, **options) as writer:
+                    if begin:
+                        os.lseek(file.fileno(), begin, os.SEEK_SET)
+                    writer.write_table(table)
+            size = os.fstat(descriptor).st_size - begin
+            content = os.pread(descriptor, size, begin)
+            assert len(content) == size
+            return content
+        finally:
+            os.close(descriptor)
 
-    def tell(self) -> int:
-        """Return how many bytes there are."""
-        return self._file.bytes
+    def note(self, part: bytes) -> None:
+        """Remember the groups of a part that stands in the file, by its last bytes."""
+        footer = part[-_TRAILER_BYTES - _footer_bytes(part) :]
+        self._groups.append(self._parquet.read_metadata(self._arrow.BufferReader(footer)))
 
-    def flush(self) -> None:
-        """Do nothing: nothing is held back."""
+    def find(self, file: OutputFile) -> None:
+        """Find the parts of a file that consists of parts: from the last back to the first."""
+        end = file.bytes
+        while end:
+            trailer = file.tail(end, _TRAILER_BYTES)
+            self.note(file.tail(end, _TRAILER_BYTES + _footer_bytes(trailer)))
+            column = self._groups[-1].row_group(0).column(0)
+            offsets = (column.dictionary_page_offset, column.data_page_offset)
+            begin = min(offset for offset in offsets if offset is not None)
+            assert len(MAGIC) <= begin < end
+            end = 0 if begin == len(MAGIC) else begin
+        self._groups.reverse()
 
-    def close(self) -> None:
-        """Take no more."""
-        self.closed = True
+    def footer(self) -> bytes:
+        """Return what makes one file of the parts; a whole file if there are none."""
+        sink = self._arrow.BufferOutputStream()
+        self._parquet.ParquetWriter(sink, self._tables.schema, **self._options).close()
+        empty = sink.getvalue()
+        if not self._groups:
+            return empty.to_pybytes()
+        whole = self._parquet.read_metadata(self._arrow.BufferReader(empty))
+        for group in self._groups:
+            whole.append_row_groups(group)
+        sink = self._arrow.BufferOutputStream()
+        whole.write_metadata_file(sink)
+        return sink.getvalue().to_pybytes()
+
+
+def _footer_bytes(part: bytes) -> int:
+    """Return the length of the footer that stands before the trailer at the end of `part`."""
+    assert part.endswith(MAGIC)
+    return int.from_bytes(part[-_TRAILER_BYTES : -len(MAGIC)], "little")
 
 
 class ParquetOutput:
-    """flows.parquet. Its records count only once the footer is written: before, nobody can read."""
+    """flows.parquet. Its records count only once the footer is written: before, nobody can read.
 
-    def __init__(self, plan: RunPlan, file: OutputFile) -> None:
-        import pyarrow.parquet
+    Rows wait in the ledger until they are a group.
+    """
 
+    def __init__(self, plan: RunPlan, file: OutputFile, ledger: Ledger, held: Held) -> None:
         self.sink = file
         self.shows = "flows"
         self.safe = Held()
-        self._tables = Tables(plan, GROUP_ROWS)
-        self._pending = np.zeros((GROUP_ROWS, ROW.words), np.int64)
-        self._count = 0
-        self._file = _Sink(file)
-        self._given = Held()
-        texts = [field.name for field in self._tables.schema if not _is_number(field.type)]
-        self._writer = pyarrow.parquet.ParquetWriter(
-            self._file,
-            self._tables.schema,
-            compression=COMPRESSION,
-            compression_level=1,
-            use_dictionary=texts,
-            write_statistics=list(columns.COLUMN_NAMES),
-        )
+        self.held = held
+        self._parts = _Parts(Tables(plan, GROUP_ROWS))
+        self._rows = ledger.pending
+        self._first, self._count = ledger["pending_first"], ledger["pending"]
+        self._finished = ledger["phase"] == WRITTEN
+        self._broken = False
+        if not self._finished:
+            self._parts.find(file)
+
+    @property
+    def pending(self) -> tuple[int, int]:
+        """Return where the rows that wait begin, and how many there are."""
+        return self._first, self._count
 
     def take(self, rows: np.ndarray, wanted: np.ndarray) -> None:
         """Take rows; `wanted` says which of them are flow records to be written."""
         kept = rows if wanted.all() else rows[wanted]
-        self._given.add(rows, wanted)
-        while len(kept):
-            part = kept[: GROUP_ROWS - self._count]
-            self._pending[self._count : self._count + len(part)] = part
-            self._count += len(part)
-            kept = kept[len(part) :]
-            if self._count == GROUP_ROWS:
-                self._write_group()
+        self.held.add(rows, wanted)
+        assert self._first == 0, "advance() has moved them"
+        self._rows[self._count : self._count + len(kept)] = kept
+        self._count += len(kept)
 
-    def _write_group(self) -> None:
-        table = self._tables.table(self._pending[: self._count])
-        self._count = 0
-        self._guard(lambda: self._writer.write_table(table))
+    def advance(self) -> bool:
+        """Write a group that is full; behind the last, move the rest to the front.
 
-    def _guard(self, act) -> None:
-        """Run `act`; what the file could not take is raised as the OutputError it was."""
+        Return whether there was any such thing to do: it is to be committed then. What the last
+        commit relies on stays as it is: bytes are appended, and rows moved to where none waits.
+        """
+        if self._count >= GROUP_ROWS:
+            self._write_group(GROUP_ROWS)
+            return True
+        if self._first == 0:
+            return False
+        assert self._count <= self._first
+        self._rows[: self._count] = self._rows[self._first : self._first + self._count]
+        self._first = 0
+        return True
+
+    def _write_group(self, count: int) -> None:
+        rows = self._rows[self._first : self._first + count]
+        part = self._parts.part(rows, self.sink.bytes)
+        self._first += count
+        self._count -= count
+        self._write(part)
+        self._parts.note(part)
+
+    def _write(self, content: bytes) -> None:
         try:
-            act()
-        except Exception:
-            if self._file.error is not None:
-                raise self._file.error from None
+            self.sink.write(content)
+        except OutputError:
+            self._broken = True
             raise
-        if self._file.error is not None:
-            raise self._file.error
+
+    def finish(self) -> None:
+        """Write what is held back and the footer."""
+        while self._count:
+            self._write_group(min(self._count, GROUP_ROWS))
+        self._write(self._parts.footer())
+        self._finished = True
 
     def settle(self) -> None:
-        """Write what is held back and the footer; bring the file to the disk."""
-        if self._count:
-            self._write_group()
-        self._guard(self._writer.close)
+        """Bring the file to the disk."""
         self.sink.settle()
-        self.safe = self._given
+        self.safe = self.held
 
     def appear(self) -> None:
         """Take the file's own name."""
@@ -249,8 +319,10 @@ class ParquetOutput:
 
     def abandon(self) -> None:
         """Leave a .partial: readable when the footer can still be written."""
-        if self.safe is not self._given and self._file.error is None:
+        if self.safe is not self.held and not self._broken:
             with contextlib.suppress(OutputError):  # Told already, or the first fault matters.
+                if not self._finished:
+                    self.finish()
                 self.settle()
         if not self.sink.abandon():
             self.safe = Held()

@@ -13,6 +13,7 @@ from engine.recorder.fields import features, fields, json_content
 from engine.recorder.files import OutputFile
 from engine.recorder.held import Held
 from engine.recorder.instructions import EQUAL, TIME, WHEN
+from engine.recorder.ledger import BATCH_ROWS
 from engine.recorder.template import Field, Renderer
 from engine.recorder.text import ISO_TIME, TIME_BYTES_MAX
 from engine.rings.plan import RunPlan
@@ -59,15 +60,23 @@ class HostsOutput:
 
     shows = "hosts"
 
-    def __init__(self, plan: RunPlan, file: OutputFile, rows_max: int) -> None:
+    def __init__(self, plan: RunPlan, file: OutputFile, held: Held) -> None:
         self.sink = file
-        self.safe = Held()
-        self._renderer = Renderer(HOST_LINE, host_fields(plan), rows_max)
+        self.safe = held
+        self._renderer = Renderer(HOST_LINE, host_fields(plan), BATCH_ROWS)
 
     def take(self, rows: np.ndarray) -> None:
         """Write rows that are hosts."""
         self.sink.write(self._renderer.render(rows).content)
         self.safe.add_hosts(len(rows))
+
+    @property
+    def held(self) -> Held:
+        """Return what was written."""
+        return self.safe
+
+    def finish(self) -> None:
+        """Do nothing: a line is whole."""
 
     def settle(self) -> None:
         """Bring everything to the disk."""

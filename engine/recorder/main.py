@@ -3,6 +3,8 @@
 Python work that must not slow the path before it: rows are rendered by a kernel, a batch at a time,
 and given back to the ring at once. The ring ends when its producer is done and it is empty. A
 fault of an output ends the run with exit 1: OutputError names it and counts what was written.
+
+A recorder that takes the place of a dead one goes on from the ledger; it need not be told.
 """
 
 import time
@@ -13,13 +15,14 @@ from engine.layouts import LEAVE, RING
 from engine.memory.atomics import load_acquire
 from engine.recorder.eve import stats_event
 from engine.recorder.files import LeftError
-from engine.recorder.outputs import BATCH_ROWS, Outputs
+from engine.recorder.ledger import BATCH_ROWS, Ledger
+from engine.recorder.outputs import Outputs
 from engine.rings import spsc
-from engine.rings.lifecycle import DRAINING
+from engine.rings.lifecycle import DOWN, DRAINING
 from engine.rings.plan import RunPlan
 from engine.rings.report import Reporter
 from engine.rings.ring import Ring
-from engine.rings.segment import segment_name
+from engine.rings.segment import Segment, segment_name
 from engine.rings.statistics import ProcessLine, Statistics
 from engine.rings.waiting import BUSY, FINISHED, IDLE, SOME, Sleeps, run_stage
 
@@ -40,7 +43,10 @@ class _Recorder:
 
     def step(self) -> int:
         """Take a batch of rows."""
-        done = load_acquire(self._ring.header, _STATE) == DRAINING  # Before the tail is read.
+        done = load_acquire(self._ring.header, _STATE) in (
+            DRAINING,
+            DOWN,
+        )  # Before the tail is read.
         first, count = spsc.peek(self._ring.header)
         if count == 0:
             return FINISHED if done else IDLE
@@ -72,14 +78,15 @@ def main(plan: RunPlan, number: int, reporter: Reporter) -> None:
     assert number == 0, "a run has one recorder"
     statistics = Statistics.attach(plan.run)
     line = statistics.process("recorder")
-    line.begin()
+    replaces = line.begin()
 
     def waiting() -> bool:
         line.beat()
         return statistics.stop != LEAVE
 
-    outputs = Outputs(plan, waiting)
-    ring = Ring.attach(segment_name(plan.run, "rows"), "rows", "consumer")
+    ledger = Ledger.attach(plan.run)
+    outputs = Outputs(plan, waiting, ledger)
+    ring = _take_ring(plan.run, replaces, outputs.rows)
     recorder = _Recorder(ring, outputs, line)
     reporter.send("ready")
     try:
@@ -98,7 +105,21 @@ def main(plan: RunPlan, number: int, reporter: Reporter) -> None:
         recorder.count(ended=True)
         line.beat()  # Completing the files is work too.
         ring.segment.close()
+        ledger.close()
         statistics.segment.close()
-    ring.detach("consumer")
+    if load_acquire(ring.header, _STATE) != DOWN:
+        ring.detach("consumer")
     summary = {"outputs": outputs.written(), "found": outputs.found.summary()}
     reporter.send("finished", summary=summary)
+
+
+def _take_ring(run: str, replaces: bool, taken: int) -> Ring:
+    """Return the ring of rows; those that a dead recorder had `taken` are given back."""
+    name = segment_name(run, "rows")
+    ring = Ring(Segment.attach(name, "rows"))
+    if load_acquire(ring.header, _STATE) != DOWN:  # Else a dead one had nothing more to take.
+        ring.segment.close()
+        ring = Ring.attach(name, "rows", "consumer", replaces)
+    assert taken - BATCH_ROWS <= ring.header[spsc.HEAD] <= taken  # Plain: our own line.
+    spsc.release(ring.header, taken)
+    return ring

@@ -3,6 +3,9 @@
 Rows come in batches and go to every output in turn. Each output counts the rows, alerts and flow
 records that are safe in it: a text output at once, Parquet when its footer is written. A row is
 written when it is safe in all of them; the others are lost. So rows taken = written + lost, always.
+
+A batch is a transaction of the ledger: what a dead recorder had committed, its replacement goes on
+from.
 """
 
 import time
@@ -13,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from engine.errors import ConfigError, OutputError
+from engine.layouts import OUTPUTS_MAX, TAKING, WRITTEN
 from engine.recorder.eve import ALERT_EVENT, FLOW_EVENT, eve_fields
 from engine.recorder.files import OutputFile, Stream
 from engine.recorder.flows_cicflowmeter import CICFLOWMETER_HEADER, CICFLOWMETER_RECORD
@@ -22,6 +26,7 @@ from engine.recorder.flows_parquet import ParquetOutput, require_pyarrow
 from engine.recorder.found import Found
 from engine.recorder.held import Held, is_final, is_host
 from engine.recorder.hosts import HOSTS, HostsOutput
+from engine.recorder.ledger import BATCH_ROWS, Ledger
 from engine.recorder.people import PEOPLE_ALERT, people_fields
 from engine.recorder.schemas import schema_fields
 from engine.recorder.template import Field, Renderer
@@ -36,7 +41,7 @@ from engine.recorder.zeek import (
 from engine.rings.plan import RunPlan
 
 EVE, CSV, PARQUET = "eve.json", "flows.csv", "flows.parquet"
-BATCH_ROWS = 512
+STANDARD_OUTPUT = "standard output"
 
 
 class Lines(NamedTuple):
@@ -67,6 +72,12 @@ FORMATS = {"jsonl": EVE, "csv": CSV, "parquet": PARQUET}
 FOREIGN = {name: lines.file for name, lines in LINES.items() if name not in FORMATS}
 FILES = FORMATS | FOREIGN
 WITH_HISTORY = ("zeek", "zeek-json")
+# In the ledger. Standard output has the first: there is no file then.
+_NUMBERS = {name: number for number, name in enumerate((*FILES.values(), HOSTS))}
+assert len(_NUMBERS) == OUTPUTS_MAX
+
+
+_PER_OUTPUT = ("output_bytes", "output_rows", "output_alerts", "output_flows")
 
 
 def check_outputs(plan: RunPlan) -> None:
@@ -103,12 +114,19 @@ class Written:
 class TextOutput:
     """Lines by a template into a file or stream. Everything written is safe."""
 
-    def __init__(self, sink: OutputFile | Stream, renderer: Renderer, shows: str) -> None:
+    def __init__(
+        self, sink: OutputFile | Stream, renderer: Renderer, shows: str, held: Held
+    ) -> None:
         assert set(shows.split()) <= {"alerts", "flows"}
         self.sink = sink
         self.shows = shows
-        self.safe = Held()
+        self.safe = held
         self._renderer = renderer
+
+    @property
+    def held(self) -> Held:
+        """Return what was written."""
+        return self.safe
 
     def take(self, rows: np.ndarray, wanted: np.ndarray) -> None:
         """Write what rows have to say; `wanted` says which of them are flow records."""
@@ -125,6 +143,9 @@ class TextOutput:
     def _whole_rows(self, lines: Rendered, accepted: int) -> int:
         """Return how many rows lie within the bytes that a broken stream had accepted."""
         return int(np.searchsorted(lines.ends, accepted, "right")) - 1 if accepted else 0
+
+    def finish(self) -> None:
+        """Do nothing: a line is whole."""
 
     def settle(self) -> None:
         """Bring everything to the disk."""
@@ -147,28 +168,39 @@ class TextOutput:
 class Outputs:
     """All outputs of a run."""
 
-    def __init__(self, plan: RunPlan, waiting) -> None:
+    def __init__(self, plan: RunPlan, waiting, ledger: Ledger | None = None) -> None:
+        """Open what the plan asks for, or go on with what `ledger` says is there."""
         check_outputs(plan)
-        self.rows = 0
-        self.given = Held()
-        self.found = Found()
+        self._ledger = ledger or Ledger.private("parquet" in plan.flow_formats)
+        self._goes_on = self._ledger.recover()
+        self.rows = self._ledger["rows"]
+        self.given = Held(*(self._ledger[word] for word in ("rows", "alerts", "flows", "hosts")))
+        self.found = Found(self._ledger)
         self._flows = bool(plan.flow_formats)
         self._every = plan.rows == "all"
         self._all: list[TextOutput | ParquetOutput] = []
         self._hosts: HostsOutput | None = None
+        self._parquet: ParquetOutput | None = None
         self._eve: OutputFile | None = None
         self._footers: list[tuple[OutputFile, Callable[[int], bytes]]] = []
-        if plan.folder is None:
-            if plan.rows != "none":
-                renderer = Renderer(PEOPLE_ALERT, people_fields(plan), BATCH_ROWS)
-                out = Stream(1, "standard output", waiting)
-                self._all.append(TextOutput(out, renderer, "alerts"))
-            return
         try:
-            self._open_files(plan, plan.folder)
+            if plan.folder is not None:
+                self._open_files(plan, plan.folder)
+            elif plan.rows != "none":
+                self._open_stream(plan, waiting)
+            if not self._goes_on:
+                self._ledger.begin()
+                self._commit(TAKING)
         except BaseException:
             self.abandon()
             raise
+
+    def _open_stream(self, plan: RunPlan, waiting) -> None:
+        renderer = Renderer(PEOPLE_ALERT, people_fields(plan), BATCH_ROWS)
+        noted = self._ledger.array("stream_bytes", 1)
+        committed = int(self._ledger.array("output_bytes", 1)[0])
+        out = Stream(1, STANDARD_OUTPUT, waiting, noted, committed)
+        self._all.append(TextOutput(out, renderer, "alerts", self._held(STANDARD_OUTPUT)))
 
     def _open_files(self, plan: RunPlan, folder: str) -> None:
         jsonl = "jsonl" in plan.flow_formats
@@ -176,27 +208,56 @@ class Outputs:
         if jsonl:
             template += FLOW_EVENT if self._every else f"<?is.final>{FLOW_EVENT}<.>"
         renderer = Renderer(template, eve_fields(plan), BATCH_ROWS)
-        self._eve = OutputFile(folder, EVE)
+        self._eve = self._file(folder, EVE)
         shows = "alerts flows" if jsonl else "alerts"
-        self._all.append(TextOutput(self._eve, renderer, shows))
+        self._all.append(TextOutput(self._eve, renderer, shows, self._held(EVE)))
         for name, lines in LINES.items():
             if name in plan.flow_formats:
                 self._open_lines(plan, folder, lines)
         if plan.facts:
-            self._hosts = HostsOutput(plan, OutputFile(folder, HOSTS), BATCH_ROWS)
+            self._hosts = HostsOutput(plan, self._file(folder, HOSTS), self._held(HOSTS))
         if "parquet" in plan.flow_formats:
-            self._all.append(ParquetOutput(plan, OutputFile(folder, PARQUET)))
+            file, held = self._file(folder, PARQUET), self._held(PARQUET)
+            self._parquet = ParquetOutput(plan, file, self._ledger, held)
+            self._all.append(self._parquet)
 
     def _open_lines(self, plan: RunPlan, folder: str, lines: Lines) -> None:
         template = lines.record if self._every else f"<?is.final>{lines.record}<.>"
         renderer = Renderer(template, lines.fields(plan), BATCH_ROWS)
-        file = OutputFile(folder, lines.file)
-        self._all.append(TextOutput(file, renderer, "flows"))
+        file = self._file(folder, lines.file)
+        self._all.append(TextOutput(file, renderer, "flows", self._held(lines.file)))
         self._footers.append((file, lines.footer))
-        file.write(lines.header(time.time_ns()))
+        if not self._goes_on:
+            file.write(lines.header(time.time_ns()))
+
+    def _file(self, folder: str, name: str) -> OutputFile:
+        lengths = self._ledger.array("output_bytes", OUTPUTS_MAX)
+        return OutputFile(folder, name, int(lengths[_NUMBERS[name]]) if self._goes_on else None)
+
+    def _held(self, name: str) -> Held:
+        """Return what the output of that name holds already."""
+        at = _NUMBERS.get(name, 0)
+        words = _PER_OUTPUT[1:]
+        rows, alerts, flows = (int(self._ledger.array(w, OUTPUTS_MAX)[at]) for w in words)
+        return Held(rows, alerts, flows, rows if name == HOSTS else 0)
+
+    def _commit(self, phase: int) -> None:
+        """Make what was written since the ledger's `begin` count."""
+        ledger, given = self._ledger, self.given
+        ledger["phase"], ledger["rows"] = phase, self.rows
+        ledger["alerts"], ledger["flows"], ledger["hosts"] = given.alerts, given.flows, given.hosts
+        lengths, rows, alerts, flows = (ledger.array(word, OUTPUTS_MAX) for word in _PER_OUTPUT)
+        for output in self._files:
+            at, held = _NUMBERS.get(output.sink.name, 0), output.held
+            lengths[at], rows[at] = output.sink.bytes, held.rows
+            alerts[at], flows[at] = held.alerts, held.flows
+        if self._parquet is not None:
+            ledger["pending_first"], ledger["pending"] = self._parquet.pending
+        ledger.commit()
 
     def take(self, rows: np.ndarray) -> None:
-        """Write at most BATCH_ROWS rows."""
+        """Write at most BATCH_ROWS rows, and commit them."""
+        self._ledger.begin()
         self.rows += len(rows)
         hosts = is_host(rows)
         if hosts.any():
@@ -206,6 +267,10 @@ class Outputs:
             rows = np.ascontiguousarray(rows[~hosts])
         if len(rows):
             self._take_records(rows)
+        self._commit(TAKING)
+        while self._parquet is not None and self._parquet.advance():
+            self._ledger.begin()
+            self._commit(TAKING)
 
     def _take_records(self, rows: np.ndarray) -> None:
         wanted = np.ones(len(rows), bool) if self._every else is_final(rows)
@@ -216,14 +281,22 @@ class Outputs:
 
     def complete(self, stats: bytes) -> None:
         """Finish every file, the event log with its stats line, and give them their names."""
+        if self._ledger["phase"] != WRITTEN:
+            self._finish(stats)
+        for output in self._files:
+            output.settle()
+        for output in self._files:
+            output.appear()
+
+    def _finish(self, stats: bytes) -> None:
         if self._eve is not None:
             self._eve.write(stats)
         for file, footer in self._footers:
             file.write(footer(time.time_ns()))
         for output in self._files:
-            output.settle()
-        for output in self._files:
-            output.appear()
+            output.finish()
+        self._ledger.begin()
+        self._commit(WRITTEN)
 
     def abandon(self) -> None:
         """Leave every file as .partial."""

@@ -11,12 +11,13 @@ import numpy as np
 
 from engine.errors import EngineError
 from engine.layouts import LEAVE, ROW
+from engine.recorder.ledger import ledger_words, prepare_ledger
 from engine.recorder.main import main
 from engine.rings import spsc
 from engine.rings.plan import RunPlan
 from engine.rings.report import Reporter, ReportReader
 from engine.rings.ring import Ring
-from engine.rings.segment import segment_name
+from engine.rings.segment import Segment, segment_name
 from engine.rings.statistics import Statistics
 from engine.rings.waiting import IDLE, Backoff
 
@@ -40,15 +41,26 @@ class Outcome:
         return self.reports[-1]["summary"]["outputs"]
 
 
+def make_ledger(plan: RunPlan) -> Segment:
+    """Return a new ledger's segment."""
+    words = ledger_words("parquet" in plan.flow_formats)
+    name = segment_name(plan.run, "recorder")
+    segment = Segment.create(name, "recorder", 8 * words, reserve=False)
+    prepare_ledger(segment.words)
+    segment.publish()
+    return segment
+
+
 @contextlib.contextmanager
 def segments(plan: RunPlan, capacity: int):
     """Make the segments of a run for as long as the block lasts."""
     statistics = Statistics.create(plan.run, plan.workers)
     ring = Ring.create(segment_name(plan.run, "rows"), "rows", capacity, ROW.size_bytes)
+    ledger = make_ledger(plan)
     try:
         yield statistics, ring
     finally:
-        for segment in (ring.segment, statistics.segment):
+        for segment in (ring.segment, statistics.segment, ledger):
             segment.unlink()
             segment.close()
 

@@ -5,6 +5,7 @@ Method: real files and pipes. That a disk keeps what fsync promised is not shown
 
 import os
 
+import numpy as np
 import pytest
 
 from engine.errors import OutputError
@@ -98,7 +99,7 @@ def test_stream_waits_for_a_slow_reader_and_writes_everything():
         os.read(reader, 1 << 16)
         return True
 
-    stream = Stream(writer, "pipe", waiting)
+    stream = Stream(writer, "pipe", waiting, np.zeros(1, np.int64))
     stream.write(b"y" * 9000)
     assert stream.bytes == 9000
     assert waits
@@ -109,7 +110,7 @@ def test_stream_waits_for_a_slow_reader_and_writes_everything():
 
 def test_stream_is_left_when_the_run_is():
     reader, writer = full_pipe()
-    stream = Stream(writer, "pipe", lambda: False)
+    stream = Stream(writer, "pipe", lambda: False, np.zeros(1, np.int64))
     with pytest.raises(LeftError):
         stream.write(b"y")
     assert stream.bytes == 0
@@ -120,7 +121,7 @@ def test_stream_is_left_when_the_run_is():
 def test_stream_without_a_reader_is_an_output_error():
     reader, writer = os.pipe()
     os.close(reader)
-    stream = Stream(writer, "standard output", lambda: True)
+    stream = Stream(writer, "standard output", lambda: True, np.zeros(1, np.int64))
     with pytest.raises(OutputError, match="standard output was closed"):
         stream.write(b"y")
     os.close(writer)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from engine.recorder import found
 from engine.recorder.found import NAMED_MAX, Found
+from engine.recorder.ledger import Ledger
 from tests.unit.recorder.rows import LABELS, records, row_words, simple
 
 
@@ -23,7 +24,7 @@ def shown(record: dict, end: str) -> str:
 
 @given(st.lists(st.lists(records(), max_size=20), max_size=4))
 def test_kinds_and_addresses_are_counted_exactly(batches):
-    tally = Found()
+    tally = Found(Ledger.private(parquet=False))
     for batch in batches:
         tally.add(row_words(batch) if batch else np.zeros((0, 128), np.int64))
     alerts = [record for batch in batches for record in batch if record["alert"]]
@@ -44,7 +45,7 @@ def test_kinds_and_addresses_are_counted_exactly(batches):
 
 def test_largest_stay_when_there_are_too_many_addresses(monkeypatch):
     monkeypatch.setattr(found, "KEPT_MAX", 50)
-    tally = Found()
+    tally = Found(Ledger.private(parquet=False))
     for number in range(40):
         many = [simple(alert=True, label=1, initiator=1000 + 10 * number + k) for k in range(10)]
         tally.add(row_words([*many, simple(alert=True, label=1, initiator=7)]))
