@@ -63,6 +63,30 @@ def test_reduced_exploration_finds_all_outcomes(threads, stale_max, successor):
         equal_outcomes(program_of(threads, successor or None), setting)
 
 
+def races_and_outcomes(program, chooser, setting):
+    """Return whether there is a race and, if there is none, all outcomes."""
+    found, _ = outcomes(program, chooser, setting)
+    return "data race" in found, found if "data race" not in found else None
+
+
+@given(
+    threads=drawn_threads(awaits=True, plain=True),
+    stale_max=st.integers(0, 3),
+    successor=st.none() | st.lists(operations(plain=True), min_size=1, max_size=1).map(tuple),
+)
+def test_plain_accesses_need_be_no_steps_where_races_are_found(threads, stale_max, successor):
+    program, kills_max = program_of(threads, successor), int(successor is not None)
+    for model in MODELS:
+        bounds = {"stale_max": stale_max, "kills_max": kills_max}
+        every = Setting(model, every_point=True, **bounds)
+        try:
+            expected = races_and_outcomes(program, Bounded(), every)
+        except _TooManyError:
+            continue
+        setting = Setting(model, **bounds)
+        assert races_and_outcomes(program, Dpor(), setting) == expected
+
+
 @pytest.mark.parametrize(("threads", "adds"), [(2, 2), (3, 2), (2, 3), (4, 1)])
 def test_adds_to_one_word_are_run_once_in_every_order(threads, adds):
     program = tuple((("add", 0, 1, "relaxed"),) * adds for _ in range(threads))

@@ -73,12 +73,14 @@ def observed(threads, model, chooser):
     return {(tuple(value for _, value in results), final) for *results, final in found}, count
 
 
-def operations(awaits=False):
-    """Draw an operation."""
+def operations(awaits=False, plain=False):
+    """Draw an operation; loads and stores may be plain."""
     word = st.integers(0, WORDS - 1)
+    loads = (*LOADS, "plain", "plain") if plain else LOADS
+    stores = (*STORES, "plain", "plain") if plain else STORES
     kinds = [
-        st.tuples(st.just("load"), word, st.sampled_from(LOADS)),
-        st.tuples(st.just("store"), word, st.integers(1, 3), st.sampled_from(STORES)),
+        st.tuples(st.just("load"), word, st.sampled_from(loads)),
+        st.tuples(st.just("store"), word, st.integers(1, 3), st.sampled_from(stores)),
         st.tuples(st.just("add"), word, st.just(10), st.sampled_from(UPDATES)),
         st.tuples(st.just("swap"), word, st.just(0), st.integers(4, 6), st.sampled_from(UPDATES)),
         st.tuples(st.just("fence"), st.sampled_from(FENCES)),
@@ -89,8 +91,8 @@ def operations(awaits=False):
 
 
 @st.composite
-def drawn_threads(draw, awaits=False):
+def drawn_threads(draw, awaits=False, plain=False):
     """Draw two threads of up to three operations, or three of up to two."""
     count = draw(st.integers(2, 3))
-    thread = st.lists(operations(awaits), min_size=1, max_size=5 - count).map(tuple)
+    thread = st.lists(operations(awaits, plain), min_size=1, max_size=5 - count).map(tuple)
     return tuple(draw(thread) for _ in range(count))

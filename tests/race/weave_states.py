@@ -273,7 +273,13 @@ def life(kernel=attach):
 # As `python -m stress races weave tests.race.weave_states:LIFE` takes them.
 FLOW_ROW = row(1, 1)
 FLOW_ROW_TWICE = row(1, 2)
+FLOW_ROW_CHANGES = row(2, 1)
 HOST_ROWS = host_rows(1, 1)
 HOST_ROWS_GIVEN_UP = host_rows(2, 1)
 COUNTERS = counters()
 LIFE = life()
+# Each with one step wrong; what finds them is kept in replays/.
+ROW_NOT_MARKED = row(2, 1, change_row_unmarked)
+PANE_NOT_MARKED = host_rows(2, 1, make_rows_unmarked)
+TWO_WRITERS = counters(second=show_by_two)
+STATE_IN_HALVES = life(attach_by_halves)

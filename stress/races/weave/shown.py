@@ -16,9 +16,13 @@ def table_of(program: Program, schedule: Schedule, setting: Setting) -> str:
 
 
 def table(trace: list, violation: ViolationError | None) -> str:
-    """Return the rows of a trace, aligned: role, access, word, value, remark | place | source."""
+    """Return the rows of a trace, aligned: role, access, word, value, remark | place | source.
+
+    Plain accesses that tell a role nothing of another one, nor another of it, are only counted.
+    """
     rows = []
-    for _, role, what, cell, value, shown, site in trace:
+    told = _telling(trace)
+    for _, role, what, cell, value, shown, site in told:
         shown_value = "" if value is None else f"= {value}"
         place = place_of(site) if site else ""
         rows.append((role, what, cell, shown_value, shown, place, source_of(site) if site else ""))
@@ -27,5 +31,26 @@ def table(trace: list, violation: ViolationError | None) -> str:
     for row in rows:
         left = "  ".join(row[k].ljust(widths[k]) for k in range(5))
         lines.append(f"  {left} | {row[5].ljust(widths[5])} | {row[6]}".rstrip())
+    if len(told) < len(trace):
+        count = len(trace) - len(told)
+        lines.append(f"  (and {count} plain accesses between a role and itself)")
     lines.append(f"  => {violation}" if violation else "  => nothing wrong")
     return "\n".join(lines)
+
+
+def _telling(trace: list) -> list:
+    """Return the rows without plain loads of what no other role writes, and plain stores of what no
+    other role touches.
+    """
+    touched: dict[str, set[str]] = {}
+    written: dict[str, set[str]] = {}
+    for _, role, what, cell, *_ in trace:
+        touched.setdefault(cell, set()).add(role)
+        if not what.startswith("load"):
+            written.setdefault(cell, set()).add(role)
+    return [
+        row
+        for row in trace
+        if not (row[2] == "load plain" and written.get(row[3], set()) <= {row[1]})
+        and not (row[2] == "store plain" and touched[row[3]] <= {row[1]})
+    ]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from stress.races.weave.cells import ViolationError
 from stress.races.weave.choosers import FewChoices, Script
-from stress.races.weave.explore import Finding, Program, explore, run
+from stress.races.weave.explore import Finding, Program, run
 from stress.races.weave.roles import Setting, UnfinishedError
 from stress.races.weave.schedule import Schedule
 
@@ -40,18 +40,32 @@ def shrink(
             if again is not None and _is_smaller(again[1], best[1]):
                 best, has_changed = again, True
                 break
-    is_shortest = True
     for size in range(best[1].size):
-        chooser = FewChoices(size)
-        explored = explore(program, chooser, setting, max(0, executions_max - count))
-        count += explored.executions
-        if explored.finding and explored.finding.violation.kind == kind:
-            best = (explored.finding.violation, explored.finding.schedule)
-            break
-        if not explored.is_exhausted:
-            is_shortest = False
-            break
-    return Shrunk(*best, count, is_shortest)
+        shorter, ran, is_exhausted = _shorter(
+            program, size, (setting, kind), executions_max - count
+        )
+        count += ran
+        if shorter is not None:
+            return Shrunk(*shorter, count, True)
+        if not is_exhausted:
+            return Shrunk(*best, count, False)
+    return Shrunk(*best, count, True)
+
+
+def _shorter(program: Program, size: int, wanted: tuple, executions_max: int):
+    """Run schedules of at most `size` choices: what goes wrong, how many, whether all were run."""
+    setting, kind = wanted
+    chooser = FewChoices(size)
+    for count in range(1, executions_max + 1):
+        try:
+            execution, violation = run(program, chooser, setting)
+        except UnfinishedError:
+            violation = None
+        if violation is not None and violation.kind == kind:
+            return (violation, execution.schedule), count, False
+        if not chooser.advance():
+            return None, count, True
+    return None, max(0, executions_max), False
 
 
 def _fails(program: Program, schedule: Schedule, setting: Setting, kind: str):
