@@ -8,7 +8,7 @@ mean.
 
 import importlib
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -80,11 +80,13 @@ def fresh_words(scenario: Scenario) -> np.ndarray:
     return words
 
 
-def compile_roles(scenario: Scenario) -> None:
-    """Compile the kernels of all roles without running them: roles may wait for each other."""
+def compile_roles(scenario: Scenario, names: Collection[str] | None = None) -> None:
+    """Compile the kernels of these roles, or all, without running them: roles may wait for each
+    other."""
     words = fresh_words(scenario)
-    for role in (*scenario.roles.values(), *scenario.recovery.values()):
-        if isinstance(role.kernel, Dispatcher):
+    for name, role in (*scenario.roles.items(), *scenario.recovery.items()):
+        wanted = names is None or name in names
+        if wanted and isinstance(role.kernel, Dispatcher):
             role.kernel.compile(tuple(numba.typeof(one) for one in (words, *role.arguments())))
     if scenario.prepare is not None:
         scenario.prepare()

@@ -33,7 +33,7 @@ from stress.races.scenario import Scenario, compile_roles, fresh_words, load_sce
 from stress.races.tsan_code import TsanBackEnd, site_of
 
 RUNS = 10
-LIMIT_S = 600
+LIMIT_S = 7200
 _SAID = "said.json"
 _OPTIONS = "exitcode=0 symbolize=0 history_size=4 report_signal_unsafe=0 report_thread_leaks=0 "
 _OPTIONS += "report_destroy_locked=0 report_mutex_bugs=0 ignore_interceptors_accesses=1 "

@@ -240,8 +240,13 @@ def _run_roles(scenario: Scenario, back_end: XsanBackEnd, words, shadow) -> dict
 @click.command()
 @click.argument("names", metavar="MODULE:NAME ...", nargs=-1, required=True)
 @click.option("--runs", default=RUNS, show_default=True, help="How often the roles are run.")
-def command(names: tuple[str, ...], runs: int) -> None:
+@click.option("--spawn", is_flag=True, help="Start each role's process anew; do not fork it.")
+def command(names: tuple[str, ...], runs: int, spawn: bool) -> None:
     """Run scenarios as processes; say which pairs of accesses race."""
+    if spawn:
+        from stress.races import xsan_spawned
+
+        sys.exit(show({name: xsan_spawned.look_for_races(name, runs) for name in names}))
     installed, _ = install()
     found = {name: look_for_races(load_scenario(name), installed, runs) for name in names}
     sys.exit(show(found))

@@ -24,6 +24,7 @@ ROOMS = (ROOT, *PACKAGES, *(ROOT / name for name in ("bpf", "stress", "tests", "
 README = ROOT / "README.rst"
 READMES = [README, *sorted(p for top in ROOMS[1:] for p in top.glob("README.rst"))]
 READMES += sorted(p for name in ("tests", "tools") for p in (ROOT / name).glob("*/README.rst"))
+READMES += sorted(p for p in (ROOT / "stress").rglob("README.rst") if p.parent.name != "stress")
 # Where a path in a README may begin, besides its own folder.
 _BASES = (ROOT, ROOT / "engine", ROOT / "tests")
 _LITERAL = re.compile(r"``([^`]+)``")
