@@ -11,6 +11,7 @@ ENGINE_MODEL = {
     atomics.compare_swap: ("compare_swap", "acq_rel", "acquire"),
     atomics.fence_acquire: ("fence", "acquire"),
     atomics.fence_release: ("fence", "release"),
+    atomics.fence_program: ("ignored",),  # For the compiler; the death of a process is ordered.
     atomics.pause: ("pause",),
     pointers.pointer: ("pointer",),
     pointers.shifted: ("shifted",),

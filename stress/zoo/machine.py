@@ -1,0 +1,113 @@
+"""Instruments that run the machine's own code: each a process of its own, for it hooks numba.
+
+`python -m stress.zoo.machine INSTRUMENT NAME ...` prints {name: what was found} as one line of
+JSON. A scenario runs with many records, where there is no limit to their number.
+"""
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+
+from stress.races.scenario import Scenario, compile_roles, fresh_words, load_scenario
+
+NAMED = "stress.zoo.named:"
+RUNS = 2
+THREAD_RUNS = 20  # Of compiled code that nobody looks into.
+LIMIT_S = 600
+
+
+def _tsan(names: list[str]) -> dict[str, str]:
+    from stress.races.tsan import look_for_races
+
+    found = look_for_races([NAMED + name for name in names], RUNS)
+    return {name.removeprefix(NAMED): _said(one) for name, one in found.items()}
+
+
+def _xsan(names: list[str]) -> dict[str, str]:
+    from stress.races.xsan import install, look_for_races
+
+    installed, _ = install()
+    return {name: _said(look_for_races(_scenario(name), installed, RUNS)) for name in names}
+
+
+def _said(findings) -> str:
+    return findings.lines()[0] if findings.found else ""
+
+
+def _killpoint(names: list[str]) -> dict[str, str]:
+    from stress.races import hook
+    from stress.races.killpoint import KillBackEnd, Killer
+
+    installed = hook.install(KillBackEnd())
+    said = {}
+    for name in names:
+        scenario = _scenario(name)
+        killer = Killer(scenario, installed)
+        wrong = [
+            f"killed at {deaths} ({place}): {'; '.join(lines)}"
+            for victim in scenario.roles
+            for deaths, place, lines in killer.kill_everywhere(victim, double=True).wrong
+        ]
+        said[name] = wrong[0] if wrong else ""
+    return said
+
+
+def _threads(names: list[str]) -> dict[str, str]:
+    return {name: _run_threads(_scenario(name)) for name in names}
+
+
+def _scenario(name: str) -> Scenario:
+    return load_scenario(NAMED + name)
+
+
+def _run_threads(scenario: Scenario) -> str:
+    """Run the roles as threads again and again; return the first thing that goes wrong."""
+    compile_roles(scenario)
+    threading.excepthook = lambda _: None  # A role that fails is named below.
+    for _ in range(THREAD_RUNS):
+        words, results = fresh_words(scenario), {}
+        gate = threading.Barrier(len(scenario.roles))
+
+        def run(name: str, role, words=words, results=results, gate=gate) -> None:
+            arguments = role.arguments()
+            gate.wait()
+            results[name] = role.kernel(words, *arguments)
+
+        threads = [threading.Thread(target=run, args=pair) for pair in scenario.roles.items()]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        failed = [f"{name} failed" for name in scenario.roles if name not in results]
+        wrong = failed or scenario.check(words, results)
+        if wrong:
+            return wrong[0]
+    return ""
+
+
+INSTRUMENTS: dict[str, Callable[[list[str]], dict[str, str]]] = {
+    "tsan": _tsan,
+    "xsan": _xsan,
+    "killpoint": _killpoint,
+    "threads": _threads,
+}
+
+
+def look(instrument: str, names: list[str]) -> dict[str, str]:
+    """Run an instrument on scenarios of the zoo, in a process of its own; return what it said."""
+    done = subprocess.run(
+        [sys.executable, "-m", "stress.zoo.machine", instrument, *names],
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+        check=False,
+    )
+    if done.returncode:
+        raise RuntimeError(f"{instrument} failed:\n{done.stderr[-4000:]}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+if __name__ == "__main__":
+    print(json.dumps(INSTRUMENTS[sys.argv[1]](sys.argv[2:])), flush=True)
