@@ -131,6 +131,7 @@ class Report:
 
 REPORTS = {
     "ready": Report((), "{process} is ready"),
+    "recovered": Report(("packets",), "{process} took {packets} packets of a dead one back"),
     "failed": Report(("error", "exit_code"), "{process}: {error}"),
     "damage": Report(
         ("source", "path", "offset", "reason"),

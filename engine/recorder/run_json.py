@@ -78,6 +78,17 @@ class Process(msgspec.Struct, frozen=True, kw_only=True):
     start_cpu_ns: int
 
 
+class Replacement(msgspec.Struct, frozen=True, kw_only=True):
+    """A process that was killed, or hung and was killed, and another that took its place."""
+
+    process: str
+    pid: int  # Of the one that ended.
+    signal: str
+    hung: bool
+    time_ns: int
+    packets_taken_back: int  # Applied but not committed; the replacement applied them again.
+
+
 class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     """The whole of run.json."""
 
@@ -109,6 +120,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     suppressed: dict[str, int]
     counters: dict[str, dict[str, int]]
     processes: dict[str, Process]
+    replacements: list[Replacement] = []  # Older engines replaced nobody.
     outputs: list[Output]
 
 
@@ -124,6 +136,7 @@ class RunFacts:
     reports: list[dict]
     sources: list[Source]  # Of source_files().
     model: dict = field(default_factory=dict)  # The summary of the model card.
+    replacements: list[dict] = field(default_factory=list)
 
 
 def process_facts(statistics: Statistics) -> dict[str, Process]:
@@ -210,6 +223,7 @@ def run_record(plan: RunPlan, facts: RunFacts) -> RunRecord:
         suppressed={r["kind"]: r["count"] for r in _of_kind(facts, "suppressed")},
         counters=sums,
         processes=facts.processes,
+        replacements=[Replacement(**made) for made in facts.replacements],
         outputs=[
             msgspec.convert(output, Output)
             for output in (summaries.get("recorder") or {}).get("outputs", [])

@@ -131,6 +131,7 @@ def _write_record(plan: RunPlan, outcome: Outcome) -> None:
         exit_code=outcome.exit_code,
         processes=outcome.processes,
         reports=outcome.reports,
+        replacements=outcome.replacements,
         sources=source_files(plan.sources, is_hashed),
         model=card,
     )

@@ -32,6 +32,9 @@ class Silent:
     def report(self, report: dict) -> None:
         """A stage has reported something."""
 
+    def tell(self, text: str) -> None:
+        """Something has happened that did not end the run."""
+
     def tick(self, statistics: Statistics, interrupts: int) -> None:
         """Time has passed."""
 
@@ -78,6 +81,10 @@ class Shown(Silent):
             self._say("damaged: " + REPORTS[report["report"]].text.format(**values))
         elif self._damage == DAMAGE_LINES_MAX + 1:
             self._say("further damage is not shown here; run.json has it (-w DIR)")
+
+    def tell(self, text: str) -> None:
+        """Say it, a line."""
+        self._say(text)
 
     def tick(self, statistics: Statistics, interrupts: int) -> None:
         """Bring the display up to date, if it is time."""

@@ -8,8 +8,8 @@ Whatever happens, the segments are unlinked: by the run itself, or, after kill -
 
 First INT, TERM or HUP: capture stops reading, everything drains, every flow becomes a record, exit
 0. Second INT, or one while kernels are being compiled: processes are killed at once, exit 130. A
-stage that dies or falls silent ends the run with exit 4 and a message that says which, and what of
-its work is lost.
+worker that is killed or falls silent is replaced; any other stage that dies or falls silent ends
+the run with exit 4 and a message that says which, and what of its work is lost.
 """
 
 import os
@@ -25,9 +25,10 @@ from engine.recorder.run_json import Process, process_facts
 from engine.rings.plan import RunPlan
 from engine.rings.report import ReportReader
 from engine.rings.segment import find_segments
-from engine.rings.statistics import Statistics, process_names
+from engine.rings.statistics import Statistics, process_names, stage_of
 from engine.supervisor.losses import what_all_lose, what_is_lost
 from engine.supervisor.nursery import make_nursery
+from engine.supervisor.replacements import REPLACED, Replacements
 from engine.supervisor.zygote import cpu_s
 
 POLL_S = 0.05
@@ -44,6 +45,7 @@ class Outcome:
     exit_code: int = 0
     errors: list[str] = field(default_factory=list)
     reports: list[dict] = field(default_factory=list)
+    replacements: list[dict] = field(default_factory=list)
     counters: dict[str, dict[str, int]] = field(default_factory=dict)
     processes: dict[str, Process] = field(default_factory=dict)
     started_ns: int = 0
@@ -80,6 +82,7 @@ class Supervisor:
         self._readers: dict[str, ReportReader] = {}
         self._writers: dict[str, int] = {}
         self._nursery = None
+        self._replacements: Replacements | None = None
         self.segments: Segments | None = None
         self.statistics: Statistics | None = None
 
@@ -119,6 +122,8 @@ class Supervisor:
 
     def _begin_run(self) -> None:
         self.statistics = self.segments.statistics
+        self._replacements = Replacements(self._plan, self.segments)
+        self._outcome.replacements = self._replacements.made
         if all(file.bytes or file.mapped for file in self._plan.files):
             self.statistics["source_bytes"] = sum(file.bytes for file in self._plan.files)
         self.statistics["sources"] = len(self._plan.files)
@@ -191,6 +196,8 @@ class Supervisor:
             return  # As it was told to, whatever it was doing.
         if status == 0 and self.statistics.process(name)["state"] == DONE:
             return
+        if os.WIFSIGNALED(status) and self._is_replaced(name, pid, os.WTERMSIG(status)):
+            return
         failed = [r for r in self._outcome.reports if r["report"] == "failed"]
         for report in failed:
             if report["process"] == name:
@@ -202,8 +209,23 @@ class Supervisor:
             how = signal.Signals(number).name
             if number == signal.SIGBUS:
                 how += ": a capture file became shorter while it was read"
+        if self._replacements.is_in_vain(name):
+            how += ", as one replacement after the other that took nothing"
         lost = what_is_lost(self.segments, self.statistics, name)
         self._fail(f"{name} (pid {pid}) ended by {how}; {lost}", DIED)
+
+    def _is_replaced(self, name: str, pid: int, number: int) -> bool:
+        """Replace a stage that was killed, if it may be; return whether all is well."""
+        if self.statistics.process(name)["state"] == DONE and stage_of(name) in REPLACED:
+            return True  # What it had to do was done and published.
+        if not self._replacements.grant(name, pid, number):
+            return False
+        self._observer.tell(
+            f"{name} (pid {pid}) ended by {signal.Signals(number).name}; it is replaced"
+        )
+        self._nursery.start(name)
+        self._alive[name] = 0
+        return True
 
     def _check_heartbeats(self) -> None:
         """Fail the run if a stage has been silent for too long, as far as we were looking.
@@ -217,8 +239,12 @@ class Supervisor:
         self._looked_ns = now
         for name in self._alive:
             line = self.statistics.process(name)
-            silent_since_ns = max(line["heartbeat_ns"], self._looking_since_ns)
+            began_ns = self._replacements.began_ns(name)
+            silent_since_ns = max(line["heartbeat_ns"], self._looking_since_ns, began_ns)
             if line["state"] == RUNNING and now - silent_since_ns > limit_ns:
+                if self._replacements.is_told_hung(name) or self._replacements.tell_hung(name):
+                    self._nursery.kill(name)
+                    continue
                 lost = what_is_lost(self.segments, self.statistics, name)
                 self._fail(
                     f"{name} (pid {line['pid']}) has not answered for {limit_ns / 1e9:g} s "
@@ -234,10 +260,12 @@ class Supervisor:
                 self._observer.report(report)
                 if report["report"] == "ready":
                     self._note_ready()
+                elif report["report"] == "recovered":
+                    self._replacements.recovered(report["process"], report["packets"])
 
     def _note_ready(self) -> None:
-        ready = sum(report["report"] == "ready" for report in self._outcome.reports)
-        if ready == len(self._names):
+        ready = {r["process"] for r in self._outcome.reports if r["report"] == "ready"}
+        if len(ready) == len(self._names) and not self._outcome.ready_ns:
             self._outcome.start_s = time.monotonic() - self._begin
             self._outcome.ready_ns = time.time_ns()
             self._own_start_cpu_s = cpu_s()

@@ -5,6 +5,7 @@ import numpy as np
 from engine.config import Config
 from engine.events import COUNTERS_MAX
 from engine.flows.consume import DRAINED, SCRATCH_WORDS, consume
+from engine.flows.recover import recover
 from engine.flows.shard import shard_arrays
 from engine.flows.table import initialise, table_shape
 from engine.layouts import PACKET
@@ -27,3 +28,4 @@ def load_kernels() -> None:
     scratch = np.zeros(SCRATCH_WORDS, np.int64)
     taken, why = consume(arrays, packets.header, packets.slots.reshape(-1), scratch, 1)
     assert (taken, why) == (0, DRAINED)
+    assert recover(arrays, packets.header) == 0

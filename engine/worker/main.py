@@ -9,8 +9,10 @@ from engine.flows.consume import (
     NO_ROOM,
     RUN_ENDED,
     SCRATCH_WORDS,
+    TIME_MAX,
     consume,
 )
+from engine.flows.recover import recover
 from engine.flows.shard import COUNTERS, shard_arrays
 from engine.layouts.table import TABLE
 from engine.rings.plan import RunPlan
@@ -25,7 +27,8 @@ from engine.worker.sources import MappedSources
 STEP_RECORDS = 8192  # A step must return soon: heartbeat and stop word are looked at between steps.
 BUSY_RECORDS = 1024  # A step that took so many goes on at once; fewer are not worth waking for.
 _WAITS = counter_index("worker", "waits")
-_CLOCK = TABLE.index("clock_ns")
+_TAKEN = [COUNTERS + counter_index("worker", name) for name in ("accepted", "layers")]
+_CLOCK, _REFERENCE = TABLE.index("clock_ns"), TABLE.index("clock_reference")
 _LIVE = TABLE.index("live")
 
 
@@ -52,8 +55,16 @@ class Worker:
         self._arrays = shard_arrays(table, events, packets, line.counters, self._sources.addresses)
         self._busy_records = min(BUSY_RECORDS, packets.capacity // 4)
 
+    def recover(self) -> int:
+        """Take a dead worker's place; return how many packets of its last batch come again."""
+        taken = int(self._table[_TAKEN].sum())
+        recover(self._arrays, self._packets.header)
+        return taken - int(self._table[_TAKEN].sum())
+
     def step(self) -> int:
         """Take what capture has published; return FINISHED, IDLE, SOME or BUSY."""
+        if self._table[_REFERENCE] == TIME_MAX:
+            return FINISHED  # A predecessor took the end, and died before it could say so.
         taken, why = consume(
             self._arrays, self._packets.header, self._words, self._scratch, STEP_RECORDS
         )
@@ -85,11 +96,15 @@ def main(plan: RunPlan, number: int, reporter: Reporter) -> None:
     """Run worker `number` of a run until its packets end, or the run is to be left."""
     statistics = Statistics.attach(plan.run)
     line = statistics.process(f"worker.{number}")
-    line.begin()
+    replaces = line.begin()
     table = Segment.attach(segment_name(plan.run, "table", number), "table", populate=True)
-    packets = Ring.attach(segment_name(plan.run, "packets", number), "packets", "consumer")
-    events = Ring.attach(segment_name(plan.run, "events", number), "events", "producer")
+    packets = Ring.attach(
+        segment_name(plan.run, "packets", number), "packets", "consumer", replaces
+    )
+    events = Ring.attach(segment_name(plan.run, "events", number), "events", "producer", replaces)
     worker = Worker(plan, line, table.words, packets, events, attach_arena(plan))
+    if replaces:
+        reporter.send("recovered", packets=worker.recover())
     reporter.send("ready")
     if run_stage(statistics, line, worker.step):
         packets.detach("consumer")

@@ -1,4 +1,5 @@
-"""Goal: a process that dies or hangs ends the run: exit 4, which one, what was lost, nothing left.
+"""Goal: a process that dies or hangs and is not replaced ends the run: exit 4, which one, what was
+lost, nothing left. Workers that are replaced: test_replacements.py.
 
 Method: runs held in the middle by a FIFO; one of their processes is killed or stopped from outside.
 What is lost is compared with what the statistics said before. What it cannot show: how long the
@@ -17,7 +18,8 @@ from engine.rings.segment import find_segments
 from tests.process.conftest import SOME
 from tests.process.runs import HANG_S, held_run, run_engine, until
 
-WRITING = ("--no-score", "-n", "2", "--flows", "csv", "-w")
+KEEPING = ("--set", "process.replace=false")
+WRITING = ("--no-score", "-n", "2", *KEEPING, "--flows", "csv", "-w")
 LOST = {
     "capture": "900 packets had been read, what follows them was not",
     "worker.1": "0 records in its packet ring and {live} live flows of its table are not reported",
@@ -90,7 +92,7 @@ def test_processes_of_a_killed_supervisor_end_and_its_segments_can_be_removed(tm
 
 @pytest.mark.slow
 def test_worker_that_hangs_ends_the_run(tmp_path, some):
-    words = ("--no-score", "-n", "2", "--set", "process.stall_timeout=3s")
+    words = ("--no-score", "-n", "2", "--set", "process.stall_timeout=3s", *KEEPING)
     with held_run(tmp_path, some, *words) as (run, _):
         look = run.has_read(SOME)
         os.kill(look.pid("worker.0"), signal.SIGSTOP)
@@ -119,7 +121,7 @@ def test_run_that_was_stopped_as_a_whole_goes_on(tmp_path, some):
 
 @pytest.mark.slow
 def test_spawned_worker_that_is_killed_ends_the_run(tmp_path, some):
-    words = ("--no-score", "-n", "1", "--set", "process.start=spawn")
+    words = ("--no-score", "-n", "1", "--set", "process.start=spawn", *KEEPING)
     with held_run(tmp_path, some, *words) as (run, _):
         look = run.has_read(SOME)
         names = segment_names(run)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.property.host_canaries import HOST_CANARIES
+from tests.property.keep_canaries import KEEP_CANARIES
 from tests.property.resume_canaries import RESUME_CANARIES
 
 MACHINES_MAX = 100  # Walks of the table's machine.
@@ -26,8 +27,8 @@ HOSTS_MAX = 60  # Random host runs, likewise.
 class Canary(NamedTuple):
     """A bug: in which module which text becomes which.
 
-    `by` finds it: drawn runs, drawn host runs, the machine of the table (tests/unit/flows), drawn
-    runs whose captures die, or a directed run.
+    `by` finds it: drawn runs, drawn host runs, the machine of the table or a worker that dies
+    (tests/unit/flows), drawn runs whose captures die, or a directed run.
     """
 
     module: str
@@ -229,7 +230,7 @@ CANARIES = {
         _PANES, "    table[PANE_COUNT] = 0\n    table[PANE_PHASE]", "    table[PANE_PHASE]", "table"
     ),
     "pane list beyond its place": Canary(
-        _PANES, "        _drop_ended(table)", "        pass", "table"
+        "engine.flows.consume", "        want_dropped(table)\n", "", "table"
     ),
     "due list unsorted": Canary(
         _DEADLINES, "    sort_entries(table, due, kept,", "    sort_entries(table, due, 0,", "table"
@@ -237,6 +238,7 @@ CANARIES = {
 }
 CANARIES |= {name: Canary(*(*what, "hosts")[:4]) for name, what in HOST_CANARIES.items()}
 CANARIES |= {name: Canary(*what, "deaths") for name, what in RESUME_CANARIES.items()}
+CANARIES |= {name: Canary(*what, "dying") for name, what in KEEP_CANARIES.items()}
 
 
 class _Planter(importlib.abc.MetaPathFinder, importlib.abc.SourceLoader):
@@ -277,6 +279,8 @@ def first_difference(by: str) -> str | None:
         return _break_table()
     if by == "deaths":
         return _break_resume()
+    if by == "dying":
+        return _break_dying()
     makers = {"drawn": (random_run, DRAWN_MAX), "hosts": (random_host_run, HOSTS_MAX)}
     one = directed.DIRECTED | host_directed.DIRECTED
     make, count = makers.get(by) or (lambda *_: one[by](), 1)
@@ -330,6 +334,18 @@ def _break_resume() -> str | None:
             except Exception as error:  # Or the rings of a replacement are beyond use.
                 what = str(error).partition("\n")[0] or type(error).__name__
                 return f"deaths, {seed + 1}: {what[:80]}"
+    return None
+
+
+def _break_dying() -> str | None:
+    """Let a worker die before each of its commits, in runs that come to everything."""
+    from tests.unit.flows.test_recovery import ROWS, WAYS, DyingShard, everything
+
+    for way, changed in WAYS.items():
+        try:
+            DyingShard(ROWS, **changed).send(*everything(100))
+        except Exception as error:
+            return f"dying: {way}: {str(error).partition(chr(10))[0][:80] or type(error).__name__}"
     return None
 
 

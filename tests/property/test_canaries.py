@@ -12,6 +12,7 @@ from tests.property.canaries import CANARIES, find
 
 ROOT = Path(__file__).resolve().parents[2]
 QUICK = ("idle period at 5 s", "delta not cleared", "last record sent twice")
+QUICK += ("block given back not kept",)
 
 
 def test_canaries_are_many() -> None:
