@@ -17,12 +17,14 @@ from stress.fuzz.files import FILE_TARGETS, FileTarget
 from stress.fuzz.parser import ParserTarget
 from stress.fuzz.payload import PayloadTarget
 from stress.fuzz.texts import ConfigTarget, ModelTarget
+from stress.fuzz.written import WrittenTarget
 from stress.kept import keep_result
 
-TARGETS = ("parser", "payload", *FILE_TARGETS, "model", "config")
+TARGETS = ("parser", "payload", *FILE_TARGETS, "model", "config", "written")
 # Of the time, when all are run: parser and payload are what an attacker reaches most easily.
 _SHARES = {"parser": 12, "payload": 2}
 RESIDENT_BYTES_MAX = 2 << 30  # Of a child: an interpreter with all kernels has 300 MB.
+_OF_FOLDERS = {"model": ModelTarget, "config": ConfigTarget, "written": WrittenTarget}
 _BATCHES_MAX = 1 << 40
 _SHOWN_BYTES = 600
 
@@ -67,8 +69,8 @@ def maker(name: str, seed: int, folder: Path) -> Callable[[np.ndarray], object]:
         own = Path(tempfile.mkdtemp(dir=folder))
         if name in FILE_TARGETS:
             return FileTarget(name, seed, progress, own)
-        if name in ("model", "config"):
-            return (ModelTarget if name == "model" else ConfigTarget)(seed, progress, own)
+        if name in _OF_FOLDERS:
+            return _OF_FOLDERS[name](seed, progress, own)
         return (ParserTarget if name == "parser" else PayloadTarget)(seed, progress)
 
     return make

@@ -77,6 +77,7 @@ class Tally:
     seconds: float = 0.0
     trials: int = 0
     counts: dict[str, int] = field(default_factory=dict)
+    examples: dict[str, str] = field(default_factory=dict)  # What was seen last, by outcome.
     forbidden: list[dict] = field(default_factory=list)
     left_out: str = ""
 
@@ -86,5 +87,6 @@ class Tally:
         self.trials += 1
         for name, seen in found:
             self.counts[name] = self.counts.get(name, 0) + 1
+            self.examples[name] = seen
             if self.scenario.grade(name) == FORBIDDEN:
                 self.forbidden.append({"outcome": name, "seen": seen, "again": trial.again})

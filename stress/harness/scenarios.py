@@ -13,6 +13,8 @@ SCENARIOS = {
     for scenario in room.SCENARIOS
 }
 
+_SEEN_SHOWN = 80
+
 
 def try_scenario(scenario: Scenario, seed: int, seconds: float, only: int | None = None) -> Tally:
     """Try a scenario for a time, at least once; or the trial of a number alone."""
@@ -36,11 +38,12 @@ def line_of(tally: Tally) -> str:
     """Return what is said of a scenario that was tried."""
     if tally.left_out:
         return f"{tally.scenario.name:20} left out: {tally.left_out}"
-    counts = ", ".join(
-        f"{count} {name}{'' if tally.scenario.grade(name) != FORBIDDEN else ' (FORBIDDEN)'}"
-        for name, count in sorted(tally.counts.items())
-    )
-    return f"{tally.scenario.name:20} {tally.trials:5} trials {tally.seconds:6.1f} s   {counts}"
+    counts = []
+    for name, count in sorted(tally.counts.items()):
+        grade = " (FORBIDDEN)" if tally.scenario.grade(name) == FORBIDDEN else ""
+        counts.append(f"{count} {name}{grade}: {tally.examples[name][:_SEEN_SHOWN]}")
+    told = f"{tally.scenario.name:20} {tally.trials:5} trials {tally.seconds:6.1f} s   "
+    return told + "; ".join(counts)
 
 
 def as_record(tallies: list[Tally], seed: int) -> dict:
@@ -54,6 +57,7 @@ def as_record(tallies: list[Tally], seed: int) -> dict:
                 outcome.name: {"grade": outcome.grade, "count": tally.counts.get(outcome.name, 0)}
                 for outcome in tally.scenario.outcomes
             },
+            "seen_last": tally.examples,
             "forbidden": tally.forbidden[:5],
             "left_out": tally.left_out or None,
         }

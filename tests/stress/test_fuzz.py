@@ -18,7 +18,7 @@ from engine.classifier import model
 from engine.memory.options import KERNEL
 from engine.memory.pointers import pointer, shifted
 from engine.reference import internet, payload
-from stress.fuzz import children, texts
+from stress.fuzz import children, texts, written
 from stress.fuzz.batch import Batch
 from stress.fuzz.children import Share, run_children
 from stress.fuzz.command import TARGETS, maker
@@ -161,6 +161,13 @@ def test_configuration_that_changes_when_it_is_read_back_is_found(monkeypatch, t
     monkeypatch.setattr(texts, "dump", lambda config: "[flow]\nmax_flows = 65536\n")
     found = [finding for number in range(3) for finding in target.run(number, 60).findings]
     assert any("read back it is another" in finding["what"] for finding in found)
+
+
+def test_reader_that_proves_a_changed_file_is_found(monkeypatch, tmp_path):
+    target = maker("written", SEED, tmp_path)(np.zeros(8, np.int64))
+    monkeypatch.setattr(written, "check_folder", lambda folder: [])
+    found = [finding for number in range(3) for finding in target.run(number, 4).findings]
+    assert any("a changed file is proved" in finding["what"] for finding in found)
 
 
 def test_no_descriptor_is_left_of_children():

@@ -19,7 +19,7 @@ from engine.flows.check import regions
 from engine.layouts import PACKET, places
 from engine.memory.pointers import pointer
 from engine.packets.key import secret_words, shard_of
-from stress.harness import listing, running, soaks, traffic
+from stress.harness import floods, listing, running, soaks, traffic
 from stress.harness.kills import KINDS, replaced
 from stress.harness.outcome import (
     ACCEPTABLE,
@@ -152,6 +152,16 @@ def test_flows_that_collide_under_one_key_are_spread_by_another():
     assert shares[6, 5] < 0.5
 
 
+@pytest.mark.parametrize(("counts", "outcome"), [((5, 4, 1), "exact"), ((6, 3, 1), "lopsided")])
+def test_worker_with_more_than_its_share_is_found(counts, outcome, tmp_path):
+    lines = {f"worker.{k}": {"counters": {"accepted": count}} for k, count in enumerate(counts)}
+    record = msgspec.json.encode({"processes": {"capture": {"counters": {}}, **lines}})
+    (tmp_path / "run.json").write_bytes(record)
+    ran = Ran(0, "", "", tmp_path)
+    assert floods.judge_load(ran, [(EXACT, "")])[0][0] == outcome
+    assert floods.judge_load(ran, [("unproved", "")]) == [("unproved", "")]
+
+
 def planted(*found):
     """Return a scenario that comes to these outcomes, one trial after the other."""
     outcomes = (
@@ -170,7 +180,7 @@ def test_forbidden_outcome_ends_the_command_with_1_and_what_repeats_it(monkeypat
     done = run_planted(monkeypatch, planted("ill"), "--seconds", "0")
     assert done.exit_code == 1
     assert "again: python -m stress run planted --seed 7 --trial 0" in done.output
-    assert "1 ill (FORBIDDEN)" in done.output
+    assert "1 ill (FORBIDDEN): seen" in done.output
     assert run_planted(monkeypatch, planted("well"), "--seconds", "0").exit_code == 0
     done = run_planted(monkeypatch, planted("well", "ill"), "--trial", "1")
     assert "--trial 1" in done.output
