@@ -1,6 +1,6 @@
 """What the engine's intrinsics mean to the model checker: the `model` of every scenario of ours."""
 
-from engine.memory import atomics, pointers
+from engine.memory import addresses, atomics, pointers
 
 ENGINE_MODEL = {
     atomics.load_acquire: ("load", "acquire"),
@@ -15,6 +15,7 @@ ENGINE_MODEL = {
     atomics.pause: ("pause",),
     pointers.pointer: ("pointer",),
     pointers.shifted: ("shifted",),
+    addresses.words_at: ("words_at",),
     pointers.prefetch: ("ignored",),
     pointers.prefetch_write: ("ignored",),
 }

@@ -16,6 +16,7 @@ from stress.races.weave.detector import DataRaceError
 from stress.races.weave.dpor import Dpor
 from stress.races.weave.explore import explore
 from stress.races.weave.lift import program_of
+from stress.races.weave.orders import ACQUIRE, RELEASE
 from stress.races.weave.roles import Setting
 from stress.races.weave.shown import table_of
 from stress.races.weave.shrink import shrink
@@ -107,6 +108,25 @@ def test_what_kernels_must_not_do_is_named():
     assert kind_of(kernels.SILENT) == "deadlock"
     assert kind_of(kernels.ASSERTING, RESULTS_ONLY) == "assertion"
     assert kind_of(kernels.BEYOND) == "out of bounds"
+
+
+def test_change_between_two_looks_of_a_loop_ends_its_pause():
+    """The second look sees what the first did not: the loop has not done the same as last time."""
+
+    def program(execution):
+        flag = execution.words("flag", [0]).cell(0)
+
+        def listen():
+            while (execution.load(flag, ACQUIRE), execution.load(flag, ACQUIRE)) != (1, 1):
+                execution.pause()
+
+        execution.role("listener", listen)
+        execution.role("teller", lambda: execution.store(flag, 1, RELEASE))
+
+    for model in MODELS:
+        for chooser in (EveryChoice(), Dpor()):
+            explored = explore(program, chooser, Setting(model))
+            assert (explored.is_exhausted, explored.finding) == (True, None)
 
 
 def test_loop_without_pause_is_counted_as_unfinished():

@@ -6,10 +6,14 @@ for an array or for a pointer into one: plain accesses by subscript, ordered one
 """
 
 from collections.abc import Callable, Sequence
+from types import SimpleNamespace
 
 from stress.races.weave.orders import PLAIN
 
 WORD_MIN, WORD_MAX = -(1 << 63), (1 << 63) - 1
+
+
+FIRST_ADDRESS = 1 << 40  # Where the first word is believed to lie.
 
 
 class RefusedError(Exception):
@@ -164,6 +168,11 @@ class Words:
         if type(index) is slice:
             raise RefusedError(f"an assignment to a slice of {self.region.name}")
         self.execution.store(self.cell(index), value, PLAIN)
+
+    @property
+    def ctypes(self) -> SimpleNamespace:
+        """Return the address of the first word, as `array.ctypes.data` gives it."""
+        return SimpleNamespace(data=FIRST_ADDRESS + 8 * (self.region.first_key + self.begin))
 
     def pointer(self) -> "Words":
         """Return the pointer to the first word."""

@@ -3,7 +3,16 @@
 import sys
 from collections.abc import Callable, Sequence
 
-from stress.races.weave.cells import WORD_MAX, WORD_MIN, Cell, Region, Words, as_word
+from stress.races.weave.cells import (
+    FIRST_ADDRESS,
+    WORD_MAX,
+    WORD_MIN,
+    Cell,
+    Region,
+    ViolationError,
+    Words,
+    as_word,
+)
 from stress.races.weave.orders import ACQ_REL, NAMES, PLAIN, RELAXED, SEQUENTIAL
 from stress.races.weave.roles import FENCE_KEY, Role, Setting
 from stress.races.weave.sites import Site
@@ -39,6 +48,15 @@ class Execution(Turns):  # A base class: one object of two halves, and no call b
         self.regions.append(region)
         return Words(self, region, 0, len(values))
 
+    def words_at(self, address: int) -> Words:
+        """Return the pointer to the word at an address, which Words.ctypes gave."""
+        key, odd = divmod(address - FIRST_ADDRESS, 8)
+        for region in self.regions:
+            index = key - region.first_key
+            if not odd and 0 <= index < len(region.values):
+                return Words(self, region, index, None)
+        raise ViolationError("out of bounds", f"no shared word lies at {address}")
+
     def load_plain(self, cell: Cell) -> int:
         """Load a word plainly: as `load`, and the short way where nothing can be chosen."""
         role = self.current
@@ -50,7 +68,7 @@ class Execution(Turns):  # A base class: one object of two halves, and no call b
             return self.load(cell, PLAIN, site)
         role.plain_in_a_row = row + 1
         self._detector.read(role, cell, False, site)
-        role.awaited[cell] = cell.count
+        role.awaited.setdefault(cell, cell.count)
         history = cell.history
         at = len(history) - 1
         if at:
@@ -70,7 +88,7 @@ class Execution(Turns):  # A base class: one object of two halves, and no call b
         if self.judges_races:
             self._detector.read(role, cell, order != PLAIN, site)
         value = self.memory.read(role, cell, order)
-        role.awaited[cell] = cell.count
+        role.awaited.setdefault(cell, cell.count)
         if self.trace is not None:
             self._note(role, f"load {NAMES[order]}", cell, value, site)
         return value
@@ -125,7 +143,8 @@ class Execution(Turns):  # A base class: one object of two halves, and no call b
         before = cell.count
         value, after = self.memory.update(role, cell, change, orders)
         if after is None:
-            order, role.awaited[cell] = orders[1], cell.count
+            order = orders[1]
+            role.awaited.setdefault(cell, cell.count)
         else:
             as_word(after)
             order, role.has_changed = orders[0], True

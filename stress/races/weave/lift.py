@@ -78,8 +78,14 @@ def _refuse_unsigned(*_):
 
 
 # What kernels use of numpy.
-_NUMPY = {"int64": int, "intp": int, "float64": float, "bool_": bool}
-_NUMPY |= {"uint64": _refuse_unsigned, "uint32": _refuse_unsigned}
+_NUMPY = types.SimpleNamespace(
+    int64=int,
+    intp=int,
+    float64=float,
+    bool_=bool,
+    uint64=_refuse_unsigned,
+    uint32=_refuse_unsigned,
+)
 _AS_THEY_ARE = (int, float, str, bytes, tuple, dict, type(None), type)
 _AS_THEY_ARE += (types.BuiltinFunctionType, np.ufunc)
 
@@ -129,25 +135,32 @@ class Lifter:
         self._lifted[id(value)] = made  # Before its own globals: it may call itself.
         names = _names_in(function.__code__)
         for name in names & function.__globals__.keys():
-            bound[name] = self._named(name, function.__globals__[name], names)
+            bound[name] = self.named(name, function.__globals__[name])
         free = function.__code__.co_freevars
         for name, cell, old in zip(free, cells, function.__closure__ or (), strict=True):
-            cell.cell_contents = self._named(name, old.cell_contents, names)
+            cell.cell_contents = self.named(name, old.cell_contents)
         return made
 
-    def _named(self, name: str, value, names: set[str]):
-        """Return a global as it is under the checker; of a module, what is used of it."""
+    def named(self, name: str, value):
+        """Return a global as it is under the checker."""
         if name in self._constants:
             return self._constants[name]
         if not isinstance(value, types.ModuleType):
             return self.lift(value)
-        if value is np:
-            rest = {one: getattr(np, one) for one in names - _NUMPY.keys() if hasattr(np, one)}
-            return types.SimpleNamespace(**_NUMPY, **rest)
-        used = {one: getattr(value, one) for one in names if hasattr(value, one)}
-        return types.SimpleNamespace(
-            **{one: self._named(one, found, names) for one, found in used.items()}
-        )
+        return _NUMPY if value is np else _Module(self, value)
+
+
+class _Module:
+    """What kernels use of a module, lifted when it is first used."""
+
+    def __init__(self, lifter: Lifter, module: types.ModuleType) -> None:
+        self._lifter = lifter
+        self._module = module
+
+    def __getattr__(self, name: str):
+        lifted = self._lifter.named(name, getattr(self._module, name))
+        setattr(self, name, lifted)
+        return lifted
 
 
 def _names_in(code: types.CodeType) -> set[str]:

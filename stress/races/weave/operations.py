@@ -13,6 +13,7 @@ operation takes before the intrinsic's own arguments:
     fence ORDER, pause         ()
     pointer                    (array)
     shifted                    (pointer, count): so many words further on
+    words_at                   (address, anything): a pointer from what `words.ctypes.data` gave
     ignored                    (anything): a prefetch
     python FUNCTION            that function instead: arithmetic, which touches no shared word
 
@@ -188,6 +189,7 @@ _OPERATIONS = {
     "pause": _pause,
     "pointer": lambda stage: lambda array: array.pointer(),
     "shifted": lambda stage: lambda base, count: base.shifted(count),
+    "words_at": lambda stage: lambda address, *_: stage.execution.words_at(address),
     "ignored": lambda stage: lambda *_: None,
     "python": None,
 }
