@@ -215,7 +215,7 @@ class HashSection:
 class ProcessSection:
     start: str = _choice("fork", "spawn", meaning="how stages are started")
     stall_timeout: int = _duration(30, "silence of a stage that counts as hung", SECOND_NS)
-    replace: bool = _key(True, "switch", "", "whether a worker that dies is replaced")
+    replace: bool = _key(True, "switch", "", "whether a stage that dies is replaced")
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,10 @@ class Reporter:
 
 
 class ReportReader:
-    """The reading end: splits what has arrived into reports. Never blocks."""
+    """The reading end: splits what has arrived into reports. Never blocks.
+
+    A process that is killed may leave half a line, which its replacement must not go on with.
+    """
 
     def __init__(self, descriptor: int) -> None:
         os.set_blocking(descriptor, False)
@@ -49,3 +52,7 @@ class ReportReader:
             self._pending += piece
         *lines, self._pending = self._pending.split(b"\n")
         return [msgspec.json.decode(line) for line in lines]
+
+    def forget_partial(self) -> None:
+        """Forget the line that a dead process did not finish. Everything it wrote has been read."""
+        self._pending = b""

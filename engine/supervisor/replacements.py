@@ -1,25 +1,35 @@
 """Which stages are replaced when they die or hang, and how often.
 
 A stage is replaced when its module knows how to recover: a worker takes its last batch back and
-goes on (flows/recover.py). Killed from outside it may be replaced any number of times. What it
-cannot survive is what it is given: a replacement that took nothing and died within a second, or
-hung, was in vain, and after so many of them in a row the run ends. Not a few: somebody who kills at
-random often meets one that has only just begun.
+goes on (flows/recover.py); capture reads everything again and leaves out what its rings have had
+(capture/resume.py), where everything can be read again. Killed from outside a stage may be replaced
+any number of times. What it cannot survive is what it is given: a worker that took nothing and died
+within a second, or hung, was in vain, and so was a capture that sent nothing, however long it
+caught up; after so many of them in a row the run ends. Not a few: somebody who kills at random
+often meets one that has only just begun.
 """
 
 import signal
 import time
 from dataclasses import dataclass
 
+from engine.capture.sources import passing_source
 from engine.pipeline import Segments
 from engine.rings.plan import RunPlan
 from engine.rings.spsc import HEAD, TAIL
 from engine.rings.statistics import stage_of
 
-REPLACED = ("worker",)
+REPLACED = ("worker", "capture")
 IN_VAIN_MAX = 32
 HANG_WEIGHT = 8  # One that hung counts for so many: it took process.stall_timeout.
 SHORT_S = 1.0
+# Reports that a replaced capture tells again, and the fields by which they are the same.
+_SAME = {
+    "damage": ("source", "offset", "reason"),
+    "step": ("source", "offset"),
+    "source": ("source",),
+    "suppressed": ("kind",),
+}
 
 
 @dataclass(slots=True)
@@ -36,6 +46,7 @@ class Replacements:
 
     def __init__(self, plan: RunPlan, segments: Segments) -> None:
         self._on = plan.config.process.replace
+        self._passing = passing_source(plan.files)
         self._segments = segments
         self._lives: dict[str, _Life] = {}
         self._hung: set[str] = set()
@@ -66,7 +77,8 @@ class Replacements:
             return False
         life = self._lives.get(name, _Life())
         taken, now_s = self._taken(name), time.monotonic()
-        in_vain = taken == life.taken and (hung or now_s - life.began_s < SHORT_S)
+        is_short = now_s - life.began_s < SHORT_S or name == "capture"
+        in_vain = taken == life.taken and (hung or is_short)
         count = life.in_vain + (HANG_WEIGHT if hung else 1) if in_vain else 0
         self._lives[name] = _Life(taken, now_s, count)
         if count >= IN_VAIN_MAX:
@@ -94,12 +106,49 @@ class Replacements:
         """Return whether so many replacements in a row were in vain that there is no other."""
         return name in self._lives and self._lives[name].in_vain >= IN_VAIN_MAX
 
+    def why_not(self, name: str) -> str:
+        """Return why a stage that could be replaced is not, as a clause; empty if it could not."""
+        if name == "capture" and self._on and self._passing is not None:
+            return f"; {self._passing!r} can be read only once, so it is not replaced"
+        return ""
+
     def _may(self, name: str) -> bool:
+        if name == "capture" and self._passing is not None:
+            return False
         return self._on and stage_of(name) in REPLACED
 
     def _taken(self, name: str) -> int:
-        """Return a number that grows whenever a worker takes or sends something."""
-        worker = int(name.partition(".")[2])
+        """Return a number that grows whenever the stage takes or sends something."""
         rings = self._segments.rings
+        if name == "capture":
+            # Plain: words of a process that is dead.
+            return sum(
+                int(ring.header[TAIL]) for (kind, _), ring in rings.items() if kind == "packets"
+            )
+        worker = int(name.partition(".")[2])
         head = int(rings["packets", worker].header[HEAD])  # Plain: its writer is dead.
         return head + int(rings["events", worker].header[TAIL])  # Plain: likewise.
+
+
+class Told:
+    """What was told. A capture that replaces another reads everything again, and tells it again."""
+
+    def __init__(self) -> None:
+        self.reports: list[dict] = []
+        self._places: dict[tuple, int] = {}
+
+    def take(self, report: dict) -> bool:
+        """Keep a report, in the place of one that is the same; return whether there was none.
+
+        The later one is right: a capture that was told to stop may have counted less than the one
+        that had to go on until its workers had the end.
+        """
+        fields = _SAME.get(report["report"])
+        if fields is not None:
+            key = (report["report"], *(report[name] for name in fields))
+            at = self._places.setdefault(key, len(self.reports))
+            if at < len(self.reports):
+                self.reports[at] = report
+                return False
+        self.reports.append(report)
+        return True

@@ -28,7 +28,7 @@ from engine.rings.segment import find_segments
 from engine.rings.statistics import Statistics, process_names, stage_of
 from engine.supervisor.losses import what_all_lose, what_is_lost
 from engine.supervisor.nursery import make_nursery
-from engine.supervisor.replacements import REPLACED, Replacements
+from engine.supervisor.replacements import REPLACED, Replacements, Told
 from engine.supervisor.zygote import cpu_s
 
 POLL_S = 0.05
@@ -80,6 +80,8 @@ class Supervisor:
         self._own_start_cpu_s = self._zygote_start_cpu_s = 0.0
         self._looked_ns = self._looking_since_ns = time.monotonic_ns()
         self._readers: dict[str, ReportReader] = {}
+        self._told = Told()
+        self._outcome.reports = self._told.reports
         self._writers: dict[str, int] = {}
         self._nursery = None
         self._replacements: Replacements | None = None
@@ -191,6 +193,7 @@ class Supervisor:
     def _bury(self, name: str, pid: int, status: int) -> None:
         """Take note that a stage's process has ended; it is a failure unless it was done."""
         self._read_reports()
+        self._readers[name].forget_partial()
         self._alive.pop(name, None)
         if self.statistics.stop == LEAVE:
             return  # As it was told to, whatever it was doing.
@@ -209,6 +212,7 @@ class Supervisor:
             how = signal.Signals(number).name
             if number == signal.SIGBUS:
                 how += ": a capture file became shorter while it was read"
+        how += self._replacements.why_not(name)
         if self._replacements.is_in_vain(name):
             how += ", as one replacement after the other that took nothing"
         lost = what_is_lost(self.segments, self.statistics, name)
@@ -256,7 +260,8 @@ class Supervisor:
     def _read_reports(self) -> None:
         for reader in self._readers.values():
             for report in reader.read():
-                self._outcome.reports.append(report)
+                if not self._told.take(report):
+                    continue
                 self._observer.report(report)
                 if report["report"] == "ready":
                     self._note_ready()

@@ -101,3 +101,12 @@ def test_text_of_a_report_uses_only_its_fields(kind):
     report = REPORTS[kind]
     used = {field for _, field, _, _ in string.Formatter().parse(report.text) if field}
     assert used <= {"process", *report.fields}
+
+
+def test_half_a_line_of_a_dead_process_does_not_spoil_what_follows(pipe):
+    reader, write = pipe
+    os.write(write, b'{"report": "source", "pat')
+    assert reader.read() == []
+    reader.forget_partial()
+    Reporter(write, "capture").send("ready")
+    assert [report["report"] for report in reader.read()] == ["ready"]
