@@ -13,14 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stress.races.weave import dpor
-from stress.races.weave.choosers import EveryChoice
+from stress.races.weave.choosers import EveryChoice, RandomWalk
 from stress.races.weave.dpor import Dpor
+from stress.races.weave.execution import Execution
 from stress.races.weave.explore import outcomes
-from stress.races.weave.roles import Setting
+from stress.races.weave.roles import Setting, UnfinishedError
 from tests.race.weave_programs import drawn_threads, observed, operations, program_of
 
 MODELS = ("sc", "tso", "c11")
-EXECUTIONS_MAX = 20_000  # Of brute force; a larger program is left out.
+RUNS = 40  # Random executions of a program.
+EXECUTIONS_MAX = 4_000  # Of brute force; a larger program is left out.
 
 
 class _TooManyError(Exception):
@@ -61,6 +63,31 @@ def test_reduced_exploration_finds_all_outcomes(threads, stale_max, successor):
         kills = 0 if successor is None else 1
         setting = Setting(model, races="off", stale_max=stale_max, kills_max=kills)
         equal_outcomes(program_of(threads, successor or None), setting)
+
+
+@given(threads=drawn_threads(awaits=True), seed=st.integers(0, 1 << 20))
+def test_pauses_that_wait_lose_no_outcome_of_loops_that_run_on(threads, seed):
+    program = program_of(threads)
+    for model in MODELS:
+        bounds = {"races": "off", "stale_max": 2}
+        found, _ = outcomes(program, Dpor(), Setting(model, **bounds))
+        running = Setting(model, spins="run", steps_max=200, **bounds)
+        assert ended_outcomes(program, RandomWalk(seed), running) <= found
+
+
+def ended_outcomes(program, chooser, setting):
+    """Return the outcomes of those of some executions that come to an end."""
+    found = set()
+    for _ in range(RUNS):
+        execution = Execution(chooser, setting)
+        check = program(execution)
+        try:
+            results = execution.run()
+            found.add((*sorted(results.items()), *check(results)))
+        except UnfinishedError:
+            pass  # A loop that waits for what never comes.
+        chooser.advance()
+    return found
 
 
 def races_and_outcomes(program, chooser, setting):

@@ -1,6 +1,7 @@
 """Small programs for the checker's own tests: what weave_axioms describes, run by the checker.
 
-Beside its operations a thread may have ("await", word, order): load until the word is not 0.
+Beside its operations a thread may have ("await", word, order): load until the word is not 0; and
+("settle", word, order): load until two loads in a row give the same that is not 0.
 """
 
 from hypothesis import strategies as st
@@ -45,6 +46,12 @@ def run_thread(execution, words, thread):
         elif kind == "await":
             while execution.load(cell, order) == 0:
                 execution.pause()
+        elif kind == "settle":
+            while (first := execution.load(cell, order)) != execution.load(
+                cell, order
+            ) or not first:
+                execution.pause()
+            returned.append(first)
         elif kind == "store":
             execution.store(cell, given[1], order)
         elif kind == "add":
@@ -87,6 +94,7 @@ def operations(awaits=False, plain=False):
     ]
     if awaits:
         kinds.append(st.tuples(st.just("await"), word, st.sampled_from(LOADS)))
+        kinds.append(st.tuples(st.just("settle"), word, st.sampled_from(LOADS)))
     return st.one_of(kinds)
 
 
