@@ -1,8 +1,9 @@
 """SIGKILL at random moments of a real run, of any of its processes.
 
-A run reads from a FIFO that is filled piece by piece, so that there always is a middle. What must
-come of a kill depends on who is replaced (process.replace): the run ends as if nothing had been, or
-with exit 4 and the name of who died.
+A run reads from a FIFO that is filled piece by piece, so that there always is a middle, or a file
+through rings of no size. What must come of a kill depends on who is replaced (process.replace;
+capture not where it reads a FIFO): the run ends as if nothing had been, or with exit 4 and the name
+of who died.
 """
 
 import contextlib
@@ -11,6 +12,7 @@ import os
 import random
 import signal
 import subprocess
+from pathlib import Path
 
 from engine.rings.segment import find_segments
 from engine.rings.statistics import stage_of
@@ -25,12 +27,14 @@ from stress.harness.outcome import (
     Trial,
 )
 from stress.harness.runs import EXACT, WHOLE, Ran, faults, judge, running, words_of
+from stress.harness.runs import run_engine as run_words
 from tests.process.runs import Fifo, LiveRun, mixed_capture, run_engine, until
 
 WORKERS = 2
 KINDS = ("capture", "worker.0", "worker.1", "classifier", "recorder", "zygote", "supervisor")
 _PIECES = 24
 _PIECE_BYTES_MAX = 1 << 18
+_HELD_UP = ("ring.packet_capacity=2", "ring.event_capacity=16")
 _KILLS_MAX = 16  # Of a run whose stages are replaced.
 
 
@@ -40,6 +44,11 @@ def replaced() -> tuple[str, ...]:
         stages = importlib.import_module("engine.supervisor.replacements").REPLACED
         return tuple(name for name in KINDS if stage_of(name) in stages)
     return ()
+
+
+def replaced_behind_a_pipe() -> tuple[str, ...]:
+    """Return those that are replaced when they die in a run that reads a pipe."""
+    return tuple(name for name in replaced() if name != "capture")
 
 
 def _kill(run: LiveRun, name: str, await_other: bool) -> bool:
@@ -67,7 +76,7 @@ def _kill(run: LiveRun, name: str, await_other: bool) -> bool:
 
 def _feed(run: LiveRun, fifo: Fifo, pieces: list[bytes], kills: dict[int, str]) -> int:
     """Feed the pieces, each when the one before is taken; kill whom the piece's number says."""
-    done, again = 0, replaced()
+    done, again = 0, replaced_behind_a_pipe()
     for number, piece in enumerate(pieces):
         if number in kills:
             done += _kill(run, kills[number], kills[number] in again)
@@ -90,10 +99,12 @@ def _kill_soak(trial: Trial) -> list[Found]:
     """Kill one process, or several whose kind is replaced, in the middle of a run."""
     dice = trial.dice
     path = trial.folder / "mixed.pcap"
-    mixed_capture(path)
+    packets = mixed_capture(path)
+    if "capture" in replaced() and dice.randrange(3) == 0:
+        return _kill_before_a_file(trial, dice, path, packets)
     content = path.read_bytes()
     pieces = _pieces(content, dice)
-    again = replaced()
+    again = replaced_behind_a_pipe()
     name = dice.choice(KINDS)
     victims = [name]
     if name in again:
@@ -107,6 +118,32 @@ def _kill_soak(trial: Trial) -> list[Found]:
     if name in again:
         return _gone_on(ran, digest)
     return _ended(ran, name)
+
+
+def _kill_before_a_file(trial: Trial, dice: random.Random, path: Path, packets: int) -> list[Found]:
+    """Kill some of those that are replaced while a file is read, capture too."""
+    again = replaced()
+    moments = sorted(dice.randrange(packets) for _ in range(dice.randrange(1, _KILLS_MAX)))
+    victims = [dice.choice(("capture", *again)) for _ in moments]
+    words = ("-n", str(WORKERS), *set_words(*_HELD_UP, f"hash.key={dice.getrandbits(128):032x}"))
+    digest = digest_alone(trial, path, "-n", "1")
+
+    def during(run: LiveRun) -> None:
+        for moment, name in zip(moments, victims, strict=True):
+            until("capture has read on", lambda moment=moment: _has_read(run, moment))
+            if run.process.poll() is None:
+                _kill(run, name, True)
+
+    return _gone_on(
+        run_words(trial.folder, words_of(path, trial.folder / "out", *words), during), digest
+    )
+
+
+def _has_read(run: LiveRun, packets: int) -> bool:
+    """Return whether capture has read so many packets, or the run is over."""
+    look = run.look()
+    is_over = run.process.poll() is not None
+    return is_over or (look is not None and look.totals["capture"]["read"] >= packets)
 
 
 def _gone_on(ran: Ran, digest: str) -> list[Found]:
