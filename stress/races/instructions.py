@@ -186,7 +186,9 @@ def _cas(line: str, tokens: list[Token]) -> Fields:
     }
 
 
-def _fence(line: str, tokens: list[Token]) -> Fields:
+def _fence(line: str, tokens: list[Token]) -> Fields | None:
+    if text_of(line, tokens).startswith(_COMPILER_ONLY):
+        return None  # It orders what this core's own successor finds, and nothing for another.
     return {"kind": "fence", "order": _orders(split_commas(tokens)[0])[0]}
 
 
@@ -244,6 +246,7 @@ def _argument(line: str, tokens: list[Token]) -> str:
     raise UnknownAccessError(f"argument {text_of(line, tokens)}")
 
 
+_COMPILER_ONLY = 'syncscope("singlethread")'
 _READERS = {
     "load": _load,
     "store": _store,

@@ -18,7 +18,9 @@ _SAYS = re.compile(r"worker: killed at each of (\d+) accesses, (\d+) runs, (\d+)
 
 def killed(name: str, *options: str) -> tuple[int, int, int, int, str]:
     """Return (exit code, points, runs, wrong outcomes, all that was said)."""
-    code, text = run_instrument("killpoint", f"tests.race.crash_scenarios:{name}", *options)
+    if ":" not in name:
+        name = f"crash_scenarios:{name}"
+    code, text = run_instrument("killpoint", f"tests.race.{name}", *options)
     return code, *map(int, _SAYS.search(text).groups()), text
 
 
@@ -49,3 +51,17 @@ def test_protocol_that_a_death_breaks_is_found_with_its_place(name):
         "EARLY": r"at access \d+ \(_fold:\d+ < early:\d+\): the row is",
     }
     assert re.search(places[name].replace(r"\(applied", r"\((?:_fold:\d+ < )?applied"), text)
+
+
+def test_shipped_journal_survives_a_death_at_every_access():
+    code, points, runs, wrong, _ = killed("journal_scenarios:KEPT")
+    assert (code, wrong) == (0, 0)
+    assert points > 3 * 30
+    assert runs == points + 1
+
+
+@pytest.mark.parametrize("name", ["LATE", "HASTY"])
+def test_journal_used_wrongly_is_found(name):
+    code, _, _, wrong, _ = killed(f"journal_scenarios:{name}")
+    assert code == 1
+    assert wrong > 0

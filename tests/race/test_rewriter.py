@@ -48,6 +48,7 @@ NO_ACCESS = (
     "%a = tail call { i64, i1 } @llvm.sadd.with.overflow.i64(i64 %b, i64 %c)",
     "%a = call range(i32 0, 2) i32 @_ZN4here(ptr nonnull %p, i64 1)",
     "call void @NRT_decref(ptr %p)",
+    'fence syncscope("singlethread") seq_cst',
     "%a = tail call double @log2(double %b)",
 )
 REFUSED = (
@@ -61,7 +62,7 @@ REFUSED = (
     "call void inttoptr (i64 4096 to ptr)(ptr %p)",
     "invoke void @_ZN4here() to label %a unwind label %b",
     '%a = load atomic i64, ptr %p syncscope("singlethread") acquire, align 8',
-    'fence syncscope("singlethread") seq_cst',
+    'fence syncscope("agent") seq_cst',
     "%a = load target(\"x\"), ptr %p",
     "%a = newopcode i64 %b",
 )  # fmt: skip
