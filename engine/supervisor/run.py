@@ -8,8 +8,8 @@ Whatever happens, the segments are unlinked: by the run itself, or, after kill -
 
 First INT, TERM or HUP: capture stops reading, everything drains, every flow becomes a record, exit
 0. Second INT, or one while kernels are being compiled: processes are killed at once, exit 130. A
-worker that is killed or falls silent is replaced; any other stage that dies or falls silent ends
-the run with exit 4 and a message that says which, and what of its work is lost.
+stage that is killed or falls silent is replaced where it can be (replacements.py); else it ends the
+run with exit 4 and a message that says which, and what of its work is lost.
 """
 
 import os
