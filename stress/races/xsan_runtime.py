@@ -170,9 +170,9 @@ def _end(state, address, size, what, site):
     word = _word(state, address)
     kind = ATOMIC_READ if operation == LOAD else ATOMIC_WRITE
     mask = ((1 << min(size, 8 - (address & 7))) - 1) << (address & 7)
-    _judge(state, word, address, kind, mask << _SITE_BITS | site)
     if operation != STORE:
-        _learn(state, word, order)
+        _learn(state, word, order)  # First: what it reads may be what orders this very access.
+    _judge(state, word, address, kind, mask << _SITE_BITS | site)
     if operation != LOAD:
         _tell(state, word, order, operation == RMW)
     publish(word, 0)
