@@ -220,8 +220,8 @@ class Supervisor:
 
     def _is_replaced(self, name: str, pid: int, number: int) -> bool:
         """Replace a stage that was killed, if it may be; return whether all is well."""
-        if self.statistics.process(name)["state"] == DONE and stage_of(name) in REPLACED:
-            return True  # What it had to do was done and published.
+        if self._was_done(name):
+            return True
         if not self._replacements.grant(name, pid, number):
             return False
         self._observer.tell(
@@ -230,6 +230,13 @@ class Supervisor:
         self._nursery.start(name)
         self._alive[name] = 0
         return True
+
+    def _was_done(self, name: str) -> bool:
+        """Return whether a dead process had done all that it had to do, and published it."""
+        if stage_of(name) not in REPLACED or self.statistics.process(name)["state"] != DONE:
+            return False
+        # The recorder's files are not whole yet when its ring is at its end.
+        return stage_of(name) != "recorder" or bool(self._outcome.summary_of(name))
 
     def _check_heartbeats(self) -> None:
         """Fail the run if a stage has been silent for too long, as far as we were looking.
