@@ -18,6 +18,7 @@ import xxhash
 from engine.equations import ENDS, EQUATIONS, Equation
 from engine.errors import ConfigError
 from engine.features.catalogue import NAMES
+from engine.flows.witness import outside_of_table
 from engine.recorder.escape import shown_text, whole_text
 from engine.recorder.evidence import TWICE_TOLD, RunDigest, Sums
 from engine.recorder.files import PARTIAL
@@ -27,6 +28,7 @@ from engine.recorder.outputs import EVE, FILES, FOREIGN
 from engine.recorder.read_back import BrokenOutputError, eve_lines, read_blocks
 from engine.recorder.read_foreign import NOT_TOLD, claims_of
 from engine.recorder.run_json import RUN_JSON, SCHEMA, RunRecord
+from engine.rings.segment import Segment, segment_name
 from engine.rings.statistics import Statistics, stage_of
 
 PROVED, WRONG, OPEN = "proved", "wrong", "open"
@@ -93,13 +95,30 @@ def check_live(run: str, attempts: int = 3) -> list[Finding]:
                 return [
                     Finding(PROVED, "nothing moved while it was read: the sums are exact"),
                     *_live_balance(totals, quiet=True),
+                    *_live_tables(run, statistics),
                 ]
         return [
             Finding(OPEN, "the engine is at work: equal sums are shown by `engine check DIR`"),
             *_live_balance(totals, quiet=False),
+            *_live_tables(run, statistics),
         ]
     finally:
         statistics.segment.close()
+
+
+def _live_tables(run: str, statistics: Statistics) -> Iterator[Finding]:
+    """Yield whether what workers counted stands in their tables; a table is never behind."""
+    for number in range(statistics["workers"]):
+        line = statistics.process(f"worker.{number}")
+        counters = line.values()  # Before the table is read: it comes first when counting.
+        table = Segment.attach(segment_name(run, "table", number), "table")
+        try:
+            outside = list(outside_of_table(line.name, counters, table.words))
+        finally:
+            table.close()
+        yield from (Finding(WRONG, text) for text in outside)
+        if not outside:
+            yield Finding(PROVED, f"{line.name}: what it counted stands in its flow table")
 
 
 def _live_balance(totals: dict[str, dict[str, int]], quiet: bool) -> Iterator[Finding]:

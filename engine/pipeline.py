@@ -146,6 +146,7 @@ class Segments:
         _check_memory(sum(shared.values()) + private_bytes(plan.config, plan.facts))
         self._held: list[Segment] = []
         self.rings: dict[tuple[str, int | None], Ring] = {}
+        self.tables: list[Segment] = []
         try:
             self.statistics = Statistics.create(plan.run, plan.workers)
             self._held.append(self.statistics.segment)
@@ -179,6 +180,7 @@ class Segments:
         settings = {"hash_key": plan.hash_key, "separate": plan.separate, "facts": plan.facts}
         initialise(segment.words, plan.config, shape, settings)
         segment.publish()
+        self.tables.append(segment)
 
     def _make_hosts(self, plan: RunPlan) -> None:
         shape = hosts_of(plan.config)

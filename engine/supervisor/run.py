@@ -19,6 +19,7 @@ import time
 from dataclasses import dataclass, field
 
 from engine.errors import ProcessError, SegmentError
+from engine.flows.witness import outside_of_table
 from engine.layouts import DONE, DRAIN, LEAVE, RUN, RUNNING
 from engine.pipeline import Segments
 from engine.recorder.run_json import Process, process_facts
@@ -294,6 +295,7 @@ class Supervisor:
         own_cpu_s = cpu_s()
         self._leave()
         self._read_reports()
+        self._compare_tables()
         self.statistics["phase"] = 2
         outcome.wall_s = ran
         outcome.ended_ns = time.time_ns()
@@ -305,6 +307,15 @@ class Supervisor:
         for descriptor in self._writers.values():
             os.close(descriptor)
         self.segments.unlink()
+
+    def _compare_tables(self) -> None:
+        """Fail a run that ended well but for what workers counted outside of their tables."""
+        if self._outcome.exit_code:
+            return
+        for number, table in enumerate(self.segments.tables):
+            line = self.statistics.process(f"worker.{number}")
+            for text in outside_of_table(line.name, line.values(), table.words):
+                self._fail(text, DIED)
 
     def _sum_cpu(self, own_cpu_s: float) -> None:
         """Part the CPU time of all: until each was ready, and from then until it was done.

@@ -9,6 +9,7 @@ import click
 
 # Instrument -> module whose `command` (a click command) runs it, imported when called.
 INSTRUMENTS = {
+    "zoo": "stress.zoo.command",
     "tsan": "stress.races.tsan",
     "xsan": "stress.races.xsan",
     "killpoint": "stress.races.killpoint",

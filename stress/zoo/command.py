@@ -1,0 +1,28 @@
+"""python -m stress races zoo: the table bugs x instruments, measured anew."""
+
+import json
+import sys
+
+import click
+
+from stress.kept import keep_result
+
+
+@click.command()
+@click.option("--quick", is_flag=True, help="The model checker and killpoint alone.")
+@click.option("--json", "as_json", is_flag=True, help="Print the record.")
+@click.option("--save", is_flag=True, help="Keep the record in stress/results.")
+def command(quick: bool, as_json: bool, save: bool) -> None:
+    """Run every instrument on every planted bug, and on the shipped code.
+
+    Exits 1 if a bug is found by none, or anything is found in the shipped code.
+    """
+    from stress.zoo import table
+
+    record = table.measure(quick)
+    print(json.dumps(record) if as_json else table.text(record))
+    if save:
+        print(keep_result("zoo", record), file=sys.stderr)
+    wrong = table.missed(record)
+    print("\n".join(wrong), file=sys.stderr, end="\n" if wrong else "")
+    sys.exit(1 if wrong else 0)
