@@ -12,6 +12,8 @@ of EXHAUSTED.
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from stress.races.scenario import load_scenario
 from stress.races.weave import replay
@@ -83,6 +85,26 @@ def test_protocol_holds_in_every_execution(name, bound):
     assert explored.finding is None
     assert (explored.is_exhausted, explored.unfinished) == (True, 0)
     assert explored.executions == EXHAUSTED[name][bound]
+
+
+WORKLOADS = st.fixed_dictionaries(
+    {
+        "count": st.integers(1, 4).map(lambda half: 2 * half),
+        "capacity": st.sampled_from([2, 4, 8]),
+        "batch": st.sampled_from([1, 2]),
+        "first": st.sampled_from([0, 1, (1 << 32) - 2, weave_rings.LAST - 9]),
+    }
+)
+
+
+@given(workload=WORKLOADS, seed=st.integers(0, 1 << 30), model=st.sampled_from(["tso", "c11"]))
+def test_drawn_workload_goes_through_the_ring_in_drawn_schedules(workload, seed, model):
+    program = program_of(weave_rings.ring(**workload))
+    for chooser in (RandomWalk(seed), Priorities(seed)):
+        explored = explore(program, chooser, Setting(model), 20)
+        assert (explored.finding, explored.unfinished) == (None, 0)
+    broken = program_of(weave_rings.ring(**workload, producer=weave_rings.produce_too_early))
+    assert explore(broken, RandomWalk(seed), Setting(model), 100).finding is not None
 
 
 @pytest.mark.parametrize("name", LARGER)
