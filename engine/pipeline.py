@@ -9,11 +9,13 @@ only says who is connected to whom and how large everything is; what a box does 
 names.
 """
 
+import os
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.classifier.state import words_of
 from engine.config import Config
 from engine.errors import SegmentError
 from engine.flows.table import TableShape, initialise, table_shape
@@ -22,6 +24,7 @@ from engine.hosts.space import initialise as initialise_hosts
 from engine.layouts import PACKET, RING, ROW, SEGMENT
 from engine.layouts.control import PROCESS, STATISTICS
 from engine.layouts.records import EVENT_SLOT_BYTES
+from engine.memory.region import make_file
 from engine.recorder.ledger import ledger_words, prepare_ledger
 from engine.rings.plan import RunPlan
 from engine.rings.ring import Ring
@@ -145,6 +148,7 @@ class Segments:
         shared = sizes(plan.config, plan.workers, arena, plan.facts, parquet)
         _check_memory(sum(shared.values()) + private_bytes(plan.config, plan.facts))
         self._held: list[Segment] = []
+        self._state_file = -1
         self.rings: dict[tuple[str, int | None], Ring] = {}
         self.tables: list[Segment] = []
         try:
@@ -157,6 +161,7 @@ class Segments:
             if plan.facts:
                 self._make_hosts(plan)
             self._make_ledger(plan.run, parquet)
+            self._state_file = make_file(words_of(plan)) if plan.config.process.replace else -1
             if arena:
                 name = segment_name(plan.run, "arena")
                 segment = Segment.create(name, "arena", plan.config.capture.arena_bytes)
@@ -199,8 +204,16 @@ class Segments:
         prepare_ledger(segment.words)
         segment.publish()
 
+    @property
+    def state_path(self) -> str:
+        """Return where the classifier finds its memory file, as long as we live; empty: none."""
+        return f"/proc/{os.getpid()}/fd/{self._state_file}" if self._state_file >= 0 else ""
+
     def unlink(self) -> None:
         """Remove every name. Processes that still have a segment mapped keep their mapping."""
+        if self._state_file >= 0:
+            os.close(self._state_file)
+            self._state_file = -1
         while self._held:
             segment = self._held.pop()
             segment.unlink()

@@ -14,9 +14,9 @@ from engine.bench.programs import FEATURES, SCORED
 from engine.bench.workloads import Workload, chosen_workloads, warm
 from engine.classifier import model
 from engine.classifier.main import Classifier
+from engine.classifier.state import private_state
 from engine.config import Config, load
 from engine.events import CLASSIFIER
-from engine.hosts.space import private_words
 from engine.layouts import ROW
 from engine.offline import Pipeline, PrivateLine
 from engine.rings import spsc
@@ -113,5 +113,4 @@ def make_classifier(
         labels=tuple(card.labels) if card else (),
     )
     line = PrivateLine([counter.name for counter in CLASSIFIER])
-    hosts = private_words(config.host, config.flow.max_flows) if score else None
-    return Classifier(plan, line, pipeline.events, rows, hosts)
+    return Classifier(plan, line, pipeline.events, rows, private_state(plan, keeps=True))

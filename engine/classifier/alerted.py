@@ -11,16 +11,30 @@ closes the gap by moving later members back: there are no tombstones, a set that
 import numpy as np
 from numba import njit
 
+from engine.memory.kept import kept
 from engine.memory.options import HOT
 from engine.memory.pointers import pointer, prefetch
+from engine.memory.region import map_region
 from engine.memory.wide import multiply_fold
 
 _FREE = -1  # No frame reference is negative.
 
 
+def places_for(max_flows: int) -> int:
+    """Return how many places a set for at most `max_flows` members has."""
+    return 1 << (2 * max_flows - 1).bit_length()
+
+
+def empty_set(places: np.ndarray) -> None:
+    """Make words an empty set."""
+    places[:] = _FREE
+
+
 def make_set(max_flows: int) -> np.ndarray:
-    """Return an empty set for at most `max_flows` members, int64."""
-    return np.full(1 << (2 * max_flows - 1).bit_length(), _FREE, np.int64)
+    """Return an empty set for at most `max_flows` members, int64, in a region of its own."""
+    places = map_region(places_for(max_flows))
+    empty_set(places)
+    return places
 
 
 def make_key(hash_key: tuple[int, int]) -> np.ndarray:
@@ -60,7 +74,7 @@ def insert(places, key, reference):
         if places[at] == reference:
             return False
         if places[at] == _FREE:
-            places[at] = reference
+            kept(places)[at] = reference
             return True
         at = at + 1 & len(places) - 1
     assert False, "more live parts than flow.max_flows"  # noqa: B011 (never run with -O)
@@ -83,9 +97,9 @@ def remove(places, key, reference):
             break
         # A member may fill the gap unless its home lies behind the gap, on the way to it.
         if (at - _home(places, key, places[at]) & mask) >= (at - gap & mask):
-            places[gap] = places[at]
+            kept(places)[gap] = places[at]
             gap = at
-    places[gap] = _FREE
+    kept(places)[gap] = _FREE
     return True
 
 

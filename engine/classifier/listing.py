@@ -6,6 +6,7 @@ another one. For runs that write files.
 
 import numpy as np
 
+from engine.classifier.state import LIST_IS_LAST, LIST_PLACE
 from engine.hosts import listing
 from engine.hosts.space import SpaceArrays
 
@@ -13,33 +14,34 @@ from engine.hosts.space import SpaceArrays
 class Lister:
     """The hosts that are still to be listed. `begin_if_due`, then `fill` while `is_listing`."""
 
-    def __init__(self, hosts: SpaceArrays, separate: bool) -> None:
+    def __init__(self, hosts: SpaceArrays, words: np.ndarray, separate: bool) -> None:
+        """`words`: State.listing."""
         self._hosts = hosts
-        self._place = 0  # Of the next host to be listed; 0: none.
-        self._is_last = False
+        self._words = words
         if separate:
             listing.hold(hosts)
 
     @property
     def is_listing(self) -> bool:
         """Return whether hosts are still to be listed."""
-        return self._place != 0
+        return bool(self._words[LIST_PLACE])
 
     def begin_if_due(self, is_finished: bool) -> bool:
         """Begin the list of the source that has ended; return whether there is something to list.
 
         The merge waits for it, or is finished: then it is the last list.
         """
-        if self._place == 0 and not self._is_last:
+        if not self.is_listing and not self._words[LIST_IS_LAST]:
             if is_finished or listing.is_held(self._hosts):
                 listing.end_pane(self._hosts)
-                self._place, self._is_last = 1, is_finished
-        return self._place != 0
+                self._words[LIST_PLACE], self._words[LIST_IS_LAST] = 1, is_finished
+        return self.is_listing
 
     def fill(self, rows: np.ndarray) -> int:
         """Make the next rows; return how many."""
         pair = (rows, rows.view(np.float32))
-        count, self._place = listing.list_hosts(self._hosts, pair, self._place)
-        if self._place == 0 and not self._is_last:
+        place = int(self._words[LIST_PLACE])
+        count, self._words[LIST_PLACE] = listing.list_hosts(self._hosts, pair, place)
+        if not self.is_listing and not self._words[LIST_IS_LAST]:
             listing.end_source(self._hosts)
         return count

@@ -1,26 +1,29 @@
 """The classifier's process: events of all workers in, scored rows and the digest out.
 
 A step merges a batch of records, scores it, adds it to the digest and sends what the recorder
-wants. While the row ring is full nothing further is merged; the step resumes where it stopped.
+wants. While the row ring is full nothing further is merged; the step resumes where it stopped. When
+all of a batch is dealt with it is committed (transaction.py): a classifier that dies is replaced by
+one that goes on behind the last commit.
 """
 
 import numpy as np
 
-from engine.classifier import merge, outlet
-from engine.classifier.alerted import make_key, make_set
+from engine.classifier import lanes, merge, outlet, transaction
+from engine.classifier.alerted import make_key
 from engine.classifier.digest import Digest
 from engine.classifier.listing import Lister
-from engine.classifier.merge import CLOCK, DELTA_PACKETS, TALLY_WORDS
 from engine.classifier.model import Model, path_of, read
 from engine.classifier.scoring import make_work, score
+from engine.classifier.state import CLOCK, DELTA_PACKETS, IS_DONE, State, attach_state
 from engine.events import CLASSIFIER, counter_index
-from engine.hosts.space import host_shape, space_arrays
-from engine.layouts import ROW
-from engine.rings.extended import Extended
+from engine.hosts.space import space_arrays
+from engine.layouts import DONE, ROW
+from engine.rings import lifecycle
 from engine.rings.plan import RunPlan
 from engine.rings.report import Reporter
 from engine.rings.ring import Ring
 from engine.rings.segment import Segment, segment_name
+from engine.rings.spsc import TAIL
 from engine.rings.statistics import ProcessLine, Statistics
 from engine.rings.waiting import BUSY, FINISHED, IDLE, SOME, Sleeps, run_stage
 
@@ -38,10 +41,9 @@ SCORED, SCORED_FULL, ALERTS, ROWS, WAITS, LISTED = (
 class Scorer:
     """A model and what it keeps between batches."""
 
-    def __init__(self, plan: RunPlan, model: Model) -> None:
+    def __init__(self, plan: RunPlan, model: Model, state: State) -> None:
         self._detector = model.detector
-        places = make_set(plan.config.flow.max_flows)
-        self._work = make_work(places, make_key(plan.hash_key))
+        self._work = make_work(state.alerted, make_key(plan.hash_key), state.members)
 
     def score(self, rows: np.ndarray, count: int, tally: np.ndarray) -> None:
         """Write verdicts into the first `count` rows and count them."""
@@ -61,24 +63,30 @@ class Classifier:
         line: ProcessLine,
         events: list[Ring],
         rows: Ring,
-        hosts: np.ndarray | None,
+        state: State,
     ) -> None:
-        """`hosts`: words of the hosts' segment; None where only flow features are made."""
+        """`state`: as it was left by the last commit of this run."""
+        self._plan = plan
         self._line = line
         self._separate = plan.separate
         self._wanted = outlet.WANTED[plan.rows]
         self._counts_only = not plan.score and not plan.digest and plan.rows == "none"
-        self._scorer = Scorer(plan, read(path_of(plan.config.model.path))) if plan.score else None
-        self._digest = Digest(ROWS_MAX, plan.score) if plan.digest else None
+        model = read(path_of(plan.config.model.path)) if plan.score else None
+        self._state = state
+        self._scorer = Scorer(plan, model, state) if plan.score else None
+        self._digest = Digest(ROWS_MAX, plan.score, state.digest) if plan.digest else None
         self._events = events
         self._row_ring = rows
-        self._lanes = merge.make_lanes(events)
-        self._keys = merge.make_keys(self._lanes)
+        self._lanes = lanes.make_lanes(events)
+        self._keys = lanes.make_keys(self._lanes)
         self._batch = np.zeros((ROWS_MAX, ROW.words), np.int64)
-        self._tally = np.zeros(TALLY_WORDS, np.int64)
-        self._hosts = None if hosts is None else space_arrays(hosts, self._tally)
-        lists = plan.folder is not None and hosts is not None
-        self._lister = Lister(self._hosts, plan.separate) if lists else None
+        self._tally = state.tally
+        transaction.begin(state.small)
+        self._hosts = None
+        if state.hosts is not None:
+            self._hosts = space_arrays(state.hosts, self._tally, state.pending)
+        lists = plan.folder is not None and plan.facts
+        self._lister = Lister(self._hosts, state.listing, plan.separate) if lists else None
         self._count = self._sent = 0  # Rows in the batch; how many of them are dealt with.
         self._are_hosts = False  # What the batch holds.
         self._busy_slots = min(BUSY_SLOTS, min(ring.capacity for ring in events) // 4)
@@ -95,14 +103,23 @@ class Classifier:
             slots = self._merge()
         found = IDLE if slots == 0 else BUSY if slots >= self._busy_slots else SOME
         found = max(found, self._send())
-        if slots == 0 and self._sent == self._count:
-            if self._lister and self._lister.begin_if_due(merge.is_finished(self._lanes)):
+        if self._sent < self._count:
+            return found
+        if slots == 0:
+            if self._lister and self._lister.begin_if_due(lanes.is_finished(self._lanes)):
                 found = BUSY
-            elif merge.is_finished(self._lanes):
-                found = FINISHED
+            elif lanes.is_finished(self._lanes):
+                found, self._state.listing[IS_DONE] = FINISHED, 1
+        if found != IDLE:
+            self._commit()
+        return found
+
+    def _commit(self) -> None:
+        """Make what was done final, and show it."""
+        transaction.commit(self._state, self._lanes)
+        transaction.begin(self._state.small)
         outlet.show_counters(self._line.counters, self._tally, len(CLASSIFIER))
         self._line["time_ns"] = int(self._tally[CLOCK])
-        return found
 
     def _merge(self) -> int:
         """Make the next batch; return how many slots were taken."""
@@ -124,12 +141,14 @@ class Classifier:
         """Send the batch as far as there is room; return BUSY if any row went, else IDLE."""
         if self._sent == self._count:
             return IDLE
+        # Plain: the producer is the only writer of the tail.
+        had = int(self._row_ring.header[TAIL] - self._tally[ROWS])
         self._sent, sent = outlet.send(
             self._row_ring.header,
             self._row_ring.slots,
             self._batch,
             (self._sent, self._count),
-            outlet.ALL if self._are_hosts else self._wanted,
+            (outlet.ALL if self._are_hosts else self._wanted, had),
         )
         self._tally[ROWS] += sent
         self._tally[LISTED] += sent if self._are_hosts else 0
@@ -138,10 +157,7 @@ class Classifier:
 
     def summary(self) -> dict:
         """Return what the classifier alone knows at the end of a run."""
-        return {
-            "digest": self._digest.text() if self._digest else None,
-            "delta_packets": int(self._tally[DELTA_PACKETS]),
-        }
+        return summary(self._plan, self._state)
 
     def detach(self) -> None:
         """Leave the rings: the recorder sees that no row will follow."""
@@ -150,25 +166,53 @@ class Classifier:
         self._row_ring.detach("producer")
 
 
+def summary(plan: RunPlan, state: State) -> dict:
+    """Return what the classifier alone knows at the end of a run."""
+    digest = Digest(ROWS_MAX, plan.score, state.digest) if plan.digest else None
+    return {
+        "digest": digest.text() if digest else None,
+        "delta_packets": int(state.tally[DELTA_PACKETS]),
+    }
+
+
+def _attach_rings(plan: RunPlan) -> tuple[list[Ring], Ring]:
+    """Return the event rings and the row ring; the place in them may be that of a dead process."""
+    replaces = bool(plan.state_path)
+    events = [
+        Ring.attach(segment_name(plan.run, "events", worker), "events", "consumer", replaces)
+        for worker in range(plan.workers)
+    ]
+    return events, Ring.attach(segment_name(plan.run, "rows"), "rows", "producer", replaces)
+
+
+def _leave_for_the_dead(plan: RunPlan) -> None:
+    """Detach from the rings that a classifier whose work was done had not left when it died."""
+    names = [("events", worker, "consumer") for worker in range(plan.workers)]
+    for kind, number, actor in (*names, ("rows", None, "producer")):
+        ring = Ring(Segment.attach(segment_name(plan.run, kind, number), kind))
+        if lifecycle.is_up(ring.header, actor):
+            ring.detach(actor)
+
+
 def main(plan: RunPlan, number: int, reporter: Reporter) -> None:
     """Run the classifier of a run until its workers are done, or the run is left."""
     assert number == 0, f"there is one classifier, not number {number}"
     statistics = Statistics.attach(plan.run)
     line = statistics.process("classifier")
     line.begin()
-    events = [
-        Ring.attach(segment_name(plan.run, "events", worker), "events", "consumer")
-        for worker in range(plan.workers)
-    ]
-    rows = Ring.attach(segment_name(plan.run, "rows"), "rows", "producer")
-    hosts = None
-    if plan.facts:
-        segment = Segment.attach(segment_name(plan.run, "hosts"), "hosts")
-        shape = host_shape(plan.config.host, plan.config.flow.max_flows)
-        hosts = Extended(segment, shape.words).words
-    classifier = Classifier(plan, line, events, rows, hosts)
+    segment = Segment.attach(segment_name(plan.run, "hosts"), "hosts") if plan.facts else None
+    state = attach_state(plan, segment)
+    if state.listing[IS_DONE]:
+        _leave_for_the_dead(plan)
+        reporter.send("ready")
+        line["state"] = DONE
+        reporter.send("finished", summary=summary(plan, state))
+        return
+    events, rows = _attach_rings(plan)
+    transaction.recover(state, events)
+    classifier = Classifier(plan, line, events, rows, state)
     reporter.send("ready")
     sleeps = Sleeps.behind(min(ring.capacity for ring in events), SLOTS_PER_S, SLEEP_S_MAX)
     if run_stage(statistics, line, classifier.step, sleeps):
         classifier.detach()
-        reporter.send("finished", summary=classifier.summary())
+        reporter.send("finished", summary=summary(plan, state))

@@ -23,8 +23,18 @@ tick, and capture sends ticks whenever it waits (capture/publish.py); after a so
 import numpy as np
 from numba import njit, typeof, types
 
+from engine.classifier.lanes import (
+    CAPACITY,
+    HEAD,
+    HEADER,
+    LANE_WORDS,
+    MARK_REFERENCE,
+    MARK_TIME,
+    RELEASED,
+    SLOTS,
+    TAIL,
+)
 from engine.classifier.order import (
-    BEGINNING,
     HEAD_AT,
     INFINITE,
     KEY_WORDS,
@@ -35,9 +45,11 @@ from engine.classifier.order import (
     promised_key,
 )
 from engine.classifier.rows import fill_row
-from engine.events import CLASSIFIER, counter_index
+from engine.classifier.state import CLOCK, DELTA_PACKETS, TALLY_WORDS
+from engine.events import counter_index
 from engine.hosts.events import come_to, gather_delta, gather_fact, gather_final, join_ready
 from engine.hosts.known import HOST_COUNT
+from engine.hosts.operations import flush
 from engine.hosts.space import HOLDS, IS_HELD, JOINED, PENDING, READY, space_arrays, space_of_arrays
 from engine.layouts import (
     DELTA,
@@ -54,19 +66,13 @@ from engine.layouts import (
 from engine.memory.addresses import words_at
 from engine.memory.options import KERNEL
 from engine.memory.pointers import pointer, prefetch, shifted
-from engine.rings.ring import Ring
-from engine.rings.spsc import peek, read_watermark, release
+from engine.rings.spsc import HEAD as RING_HEAD
+from engine.rings.spsc import peek_behind, read_watermark, release
 
 SLOTS_MAX = 16_384  # Slots taken by one call: it must return soon (a signal waits for it).
 
-HEADER, SLOTS, CAPACITY, HEAD, TAIL, RELEASED, MARK_TIME, MARK_REFERENCE = range(8)
-LANE_WORDS = 8
 _ASK_AHEAD = 16  # Slots.
 
-# What a merge counts: the words of events.CLASSIFIER, then these.
-DELTA_PACKETS = len(CLASSIFIER)  # Packets in deltas and remainders: equals final_packets at the end
-CLOCK = DELTA_PACKETS + 1  # Time of the last event taken.
-TALLY_WORDS = CLOCK + 1
 FINALS, EARLY, DELTAS, FACTS, FINAL_PACKETS, FINAL_BYTES = (
     counter_index("classifier", name)
     for name in ("finals", "early", "deltas", "facts", "final_packets", "final_bytes")
@@ -89,31 +95,6 @@ _SPACE = typeof(space_arrays(np.zeros(8, np.int64), np.zeros(TALLY_WORDS, np.int
 _HOSTS_SOURCE = HOSTS.index("source")
 _RING_WORDS = RING.words
 _ROW_WORDS = ROW.words
-
-
-def make_lanes(rings: list[Ring]) -> np.ndarray:
-    """Return one lane per ring, (rings, LANE_WORDS) int64. The caller keeps the rings mapped."""
-    lanes = np.zeros((len(rings), LANE_WORDS), np.int64)
-    for lane, ring in zip(lanes, rings, strict=True):
-        assert ring.slot_words == EVENT_SLOT_WORDS, f"event slots of {ring.slot_words} words"
-        lane[HEADER] = ring.header.ctypes.data
-        lane[SLOTS] = ring.slots.ctypes.data
-        lane[CAPACITY] = ring.capacity
-        # Plain: the consumer is the only writer of the head.
-        lane[[HEAD, TAIL, RELEASED]] = ring.header[RING.index("head")]
-        lane[MARK_TIME] = BEGINNING
-    return lanes
-
-
-def make_keys(lanes: np.ndarray) -> np.ndarray:
-    """Return room for the keys of the lanes' heads, of the bound, and of the last event taken."""
-    return np.full((len(lanes) + 2, KEY_WORDS), BEGINNING, np.int64)
-
-
-def is_finished(lanes: np.ndarray) -> bool:
-    """Return whether all lanes are empty and promise that nothing will follow."""
-    empty = (lanes[:, HEAD] == lanes[:, TAIL]).all()
-    return bool(empty and (lanes[:, [MARK_TIME, MARK_REFERENCE]] == INFINITE).all())
 
 
 @njit(**KERNEL)
@@ -140,18 +121,32 @@ def _give_back(lane):
         lane[RELEASED] = lane[HEAD]
 
 
+@njit("void(i8[:, ::1])", **KERNEL)
+def release_taken(lanes):
+    """Give back what has been read of every lane: what was made of it is final."""
+    first_lane = pointer(lanes.reshape(-1))
+    for number in range(len(lanes)):
+        _give_back(shifted(first_lane, number * LANE_WORDS))
+
+
+@njit(**KERNEL)
+def _head_end(lane):
+    """Return the head at which a step stops: a quarter of the ring waits for its commit then."""
+    return lane[RELEASED] + (lane[CAPACITY] >> 2)
+
+
 @njit(**KERNEL)
 def _refresh(lane):
     """Look at an empty lane again: watermark first, then tail. Return whether it has events."""
     ring = words_at(lane[HEADER], _RING_WORDS)
-    _give_back(lane)
+    # Plain: the consumer is the only writer of the head.
+    assert ring[RING_HEAD] == lane[RELEASED], "somebody else consumes this ring"
     time, reference, whole = read_watermark(ring)
     if whole:
         lane[MARK_TIME] = time
         lane[MARK_REFERENCE] = reference
-    first, count = peek(ring)
-    assert first == lane[HEAD], "somebody else consumes this ring"
-    lane[TAIL] = first + count
+    count = peek_behind(ring, lane[HEAD])
+    lane[TAIL] = lane[HEAD] + count
     return count > 0
 
 
@@ -258,8 +253,6 @@ def _run(lane, keys, batch, limits, space):
         _copy_key(key, last)
         come_to(space, batch, key)
         _take(lane, kind, batch, space, tally)
-        if lane[HEAD] - lane[RELEASED] >= lane[CAPACITY] >> 2:
-            _give_back(lane)
         if lane[HEAD] == lane[TAIL] and not _refresh(lane):
             break
     tally[CLOCK] = last[TIME]
@@ -309,18 +302,19 @@ def merge(lanes, keys, rows, hosts, separate):
         key = shifted(first_key, best * KEY_WORDS)
         if space.pending[HOLDS] and _is_held(space, key, bound):
             break
-        limits = (room, head + SLOTS_MAX - slots, separate)
+        limits = (room, min(head + SLOTS_MAX - slots, _head_end(lane)), separate)
         _run(lane, (key, bound, last), batch, limits, space)
         slots += lane[HEAD] - head
-    for number in range(lane_count):
-        _give_back(shifted(first_lane, number * LANE_WORDS))
+        if lane[HEAD] >= _head_end(lane):
+            break
+    flush(space)
     join_ready(space, batch[0], batch[1])
     return space.pending[READY], slots
 
 
 @njit(**KERNEL)
 def _drain(lane, key, last, limits, tally):
-    """Count the events of one lane, in its own order, and give them back."""
+    """Count the events of one lane, in its own order."""
     head_end, separate = limits
     while lane[HEAD] < head_end and (lane[HEAD] != lane[TAIL] or _refresh(lane)):
         slot = _slot(lane, lane[HEAD])
@@ -338,7 +332,6 @@ def _drain(lane, key, last, limits, tally):
         else:
             _take_fact(slot, tally)
         lane[HEAD] += 1
-    _give_back(lane)
 
 
 @njit("i8(i8[:, ::1], i8[:, ::1], i8[::1], b1)", **KERNEL)
@@ -355,7 +348,7 @@ def count_only(lanes, keys, tally, separate):
         lane = shifted(first_lane, number * LANE_WORDS)
         last = shifted(first_key, number * KEY_WORDS)
         head = lane[HEAD]
-        _drain(lane, key, last, (head + SLOTS_MAX, separate), pointer(tally))
+        _drain(lane, key, last, (_head_end(lane), separate), pointer(tally))
         slots += lane[HEAD] - head
         if last[TIME] > tally[CLOCK]:
             tally[CLOCK] = last[TIME]

@@ -26,11 +26,15 @@ def _is_wanted(row, wanted):
     return wanted == FINALS and row[_HEAD] >> _REASON_SHIFT & _REASON_MASK != 0
 
 
-@njit("UniTuple(i8, 2)(i8[::1], i8[:, ::1], i8[:, ::1], UniTuple(i8, 2), i8)", cache=True)
-def send(ring, slots, rows, span, wanted):
+@njit(
+    "UniTuple(i8, 2)(i8[::1], i8[:, ::1], i8[:, ::1], UniTuple(i8, 2), UniTuple(i8, 2))", cache=True
+)
+def send(ring, slots, rows, span, wish):
     """Send the wanted rows of [span[0], span[1]); return (first row left over, rows sent).
 
-    Stops before the first row that the ring has no room for: call again from there.
+    `wish`: which rows are wanted; how many of them the ring has had already, from a classifier that
+    died: they count as sent. Stops before the first row that the ring has no room for: call again
+    from there.
     """
     header, first_slot, first_row = (
         pointer(ring),
@@ -39,10 +43,14 @@ def send(ring, slots, rows, span, wanted):
     )
     mask = len(slots) - 1
     begin, end = span
+    wanted, had = wish
     sent = held = 0
     for at in range(begin, end):
         row = shifted(first_row, at * _ROW_WORDS)
         if not _is_wanted(row, wanted):
+            continue
+        if sent < had:
+            sent += 1
             continue
         tail = claim(header, held + 1)
         if tail == FULL:

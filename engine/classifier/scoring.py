@@ -79,11 +79,14 @@ class Work(NamedTuple):
     top: np.ndarray  # (TOP_FEATURES,) int64
 
 
-def make_work(places: np.ndarray, key: np.ndarray) -> Work:
-    """Return room for a run; `places` and `key`: what alerted.py makes."""
+def make_work(places: np.ndarray, key: np.ndarray, members: np.ndarray | None = None) -> Work:
+    """Return room for a run; `places` and `key`: what alerted.py makes.
+
+    `members`: how many are in it, to go on with; None for a word of its own, 0.
+    """
     return Work(
         places,
-        np.zeros(1, np.int64),
+        np.zeros(1, np.int64) if members is None else members,
         key,
         make_memo(),
         np.zeros(FEATURES, np.float64),

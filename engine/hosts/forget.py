@@ -36,6 +36,7 @@ from engine.hosts.pools import give_places_back
 from engine.hosts.sorting import make_heap, take_smallest
 from engine.hosts.space import HEAP_WORDS, host_at, key_of
 from engine.layouts.hosts import HOSTS, PAIR_TIMES
+from engine.memory.kept import plain
 from engine.memory.options import KERNEL
 from engine.memory.pointers import prefetch_write, shifted
 
@@ -47,6 +48,12 @@ _PAIR_SHAPE = (HEAP_WORDS, 1 + KEY_WORDS)
 _HOSTS_FORGOTTEN = counter_index("classifier", "hosts_forgotten")
 _PAIRS_FORGOTTEN = counter_index("classifier", "pairs_forgotten")
 assert _PLACE == 1 + KEY_WORDS
+
+
+@njit(**KERNEL)
+def _scratch(words):
+    """Return the pointer to the heap's scratch: nobody needs what was there."""
+    return plain(shifted(words, words[_HEAP_AT]))
 
 
 @njit(**KERNEL)
@@ -76,7 +83,7 @@ def _part(heap, shape, count, left):
 @njit(**KERNEL)
 def _gather_hosts(words, only_external):
     """Put the hosts that may be forgotten into the heap's scratch; return how many."""
-    heap = shifted(words, words[_HEAP_AT])
+    heap = _scratch(words)
     count = 0
     for place in range(1, words[HOST_FRESH] + 1):
         host = host_at(words, place)
@@ -95,7 +102,7 @@ def _gather_hosts(words, only_external):
 def _forget_down_to(space, only_external, left):
     """Forget hosts (external ones) until `left` are."""
     words = space.words
-    heap = shifted(words, words[_HEAP_AT])
+    heap = _scratch(words)
     count = _gather_hosts(words, only_external)
     _part(heap, _HOST_SHAPE, count, left)
     for number in range(count - 1, left - 1, -1):
@@ -136,7 +143,7 @@ def forget_pairs(space):
     places = words[PAIRS_MAX]
     if words[PAIR_COUNT] <= 7 * places // 8:
         return
-    heap = shifted(words, words[_HEAP_AT])
+    heap = _scratch(words)
     count = 0
     for place in range(1, words[PAIR_FRESH] + 1):
         pair = pair_at(words, place)

@@ -68,6 +68,7 @@ from engine.layouts.windows import (
     STARTS_300,
 )
 from engine.memory.atomics import fence_release, store_relaxed, store_release
+from engine.memory.kept import span
 from engine.memory.options import HOT, KERNEL
 from engine.memory.pointers import prefetch, shifted
 
@@ -222,7 +223,7 @@ def _clear_rows(words, ring, row_words):
             index.remove(entries, words[ROW_BITS], hash_row(words, row), place)
         row[0] = 0
     if is_many:
-        _clear(entries, 1 << words[ROW_BITS])
+        _clear(span(entries, 1 << words[ROW_BITS]), 1 << words[ROW_BITS])
     words[made_at], words[gone_at] = 0, NEVER
 
 
@@ -236,7 +237,7 @@ def _clear_hosts(words):
             index.remove(entries, words[HOST_BITS], hashed, place)
         host[VERSION] = 0
     if is_many:
-        _clear(entries, 1 << words[HOST_BITS])
+        _clear(span(entries, 1 << words[HOST_BITS]), 1 << words[HOST_BITS])
     words[HOST_COUNT] = words[EXTERNAL_COUNT] = words[HOST_FRESH] = words[HOST_FREE] = 0
     empty_pools(words)
 
@@ -250,7 +251,7 @@ def _clear_pairs(words):
             index.remove(entries, words[PAIR_BITS], hash_pair(words, pair), place)
         pair[0] = 0
     if is_many:
-        _clear(entries, 1 << words[PAIR_BITS])
+        _clear(span(entries, 1 << words[PAIR_BITS]), 1 << words[PAIR_BITS])
     words[PAIR_COUNT] = words[PAIR_FRESH] = words[PAIR_FREE] = 0
 
 

@@ -7,6 +7,7 @@ each. Otherwise a heap: n log n whatever the order.
 from numba import njit
 
 from engine.layouts.hosts import START
+from engine.memory.kept import span
 from engine.memory.options import KERNEL
 from engine.memory.pointers import shifted
 from engine.memory.wide import unsigned_less
@@ -54,11 +55,12 @@ def sort_starts(starts, count):
         at += 1
     if at >= count:
         return
+    entries = span(starts, count * _START_WORDS)
     for root in range(count // 2 - 1, -1, -1):
-        _sink_start(starts, root, count)
+        _sink_start(entries, root, count)
     for last in range(count - 1, 0, -1):
-        _exchange(starts, _START_WORDS, 0, last)
-        _sink_start(starts, 0, last)
+        _exchange(entries, _START_WORDS, 0, last)
+        _sink_start(entries, 0, last)
 
 
 @njit(**KERNEL)

@@ -36,8 +36,10 @@ from engine.layouts.windows import (
     STARTS_60,
     STARTS_300,
 )
+from engine.memory.kept import kept
 from engine.memory.options import HOT, KERNEL
 from engine.memory.pointers import pointer, shifted
+from engine.memory.region import map_region
 from engine.packets.key import secret_words
 
 _HOST_WORDS = HOST.words
@@ -50,6 +52,7 @@ JOIN_ROWS, JOIN_WORDS = 16, 16  # Rows joined together, words kept of each meanw
 # Words of Space.pending: operations gathered; rows joined, rows made; whether the merge stops at a
 # source's end while there are hosts, and whether it has.
 PENDING, JOINED, READY, HOLDS, IS_HELD = range(5)
+PENDING_WORDS = 5
 _LINE_WORDS = 8
 _PAGE_WORDS = mmap.PAGESIZE // 8
 _LOW64 = (1 << 64) - 1
@@ -79,7 +82,7 @@ class HostShape:
     """Capacities, and where the regions begin, in words.
 
     The first `shared_words` are a segment: who the hosts are, and their rows. What lies behind them
-    only the classifier needs: it has it in private memory (rings/extended.py).
+    only the classifier needs: a memory file, or private memory (memory/region.py).
     """
 
     max_hosts: int
@@ -186,13 +189,13 @@ def private_words(
 ) -> np.ndarray:
     """Return the words of a segment that no other process sees, without hosts."""
     shape = host_shape(section, max_flows)
-    words = np.zeros(shape.words, np.int64)
+    words = map_region(shape.words)
     initialise(words, section, shape, hash_key)
     return words
 
 
 class Space(NamedTuple):
-    """Pointers. `floats` sees the same bytes as `words`."""
+    """Pointers, the first two kept ones. `floats` sees the same bytes as `words`."""
 
     words: np.ndarray  # of the segment
     floats: np.ndarray  # the same as float32
@@ -215,14 +218,19 @@ class SpaceArrays(NamedTuple):
     counters: np.ndarray
 
 
-def space_arrays(words: np.ndarray, counters: np.ndarray) -> SpaceArrays:
-    """Return the arrays of a segment and of what its writer keeps beside it."""
+def space_arrays(
+    words: np.ndarray, counters: np.ndarray, pending: np.ndarray | None = None
+) -> SpaceArrays:
+    """Return the arrays of a segment (in a region) and of what its writer keeps beside it.
+
+    `pending`: PENDING_WORDS words to go on with; None for words of its own, zero.
+    """
     return SpaceArrays(
         words=words,
         floats=words.view(np.float32),
         distinct=distinct_table(),
         ops=np.zeros(OPS_MAX * OP_WORDS, np.int64),
-        pending=np.zeros(5, np.int64),
+        pending=np.zeros(PENDING_WORDS, np.int64) if pending is None else pending,
         key=np.zeros(JOIN_ROWS * JOIN_WORDS, np.int64),
         counters=counters,
     )
@@ -232,8 +240,8 @@ def space_arrays(words: np.ndarray, counters: np.ndarray) -> SpaceArrays:
 def space_of_arrays(arrays):
     """Return the pointers of a segment's arrays. Entry kernels call it once."""
     return Space(
-        pointer(arrays.words),
-        pointer(arrays.floats),
+        kept(arrays.words),
+        kept(arrays.floats),
         pointer(arrays.distinct),
         pointer(arrays.ops),
         pointer(arrays.pending),

@@ -8,6 +8,7 @@ that nobody has added to holds an older one, and a reader takes zeros instead (`
 from numba import njit
 
 from engine.config import PANE_NS
+from engine.memory.kept import span
 from engine.memory.options import HOT, KERNEL
 from engine.memory.pointers import shifted
 
@@ -32,7 +33,7 @@ def open_cell(part, stamps, group, count, cell):
     words = shifted(group[0], place * group[1])
     if part[stamps + place] != cell:
         assert part[stamps + place] < cell, "a cell of the past"
-        _clear(words, count)
+        _clear(span(words, count), count)
         part[stamps + place] = cell
     return words
 

@@ -49,7 +49,6 @@ HOSTS = _layout(
     _line(
         _private("responder_gone", "panes", "likewise, responders"),
         _private("source", "-", "source that is read, under --separate"),
-        _private("rows_version", "-", "odd while hosts and rows change"),
         Word("key_low", "-", "fixed", "key of the indices' hash"),
         Word("key_high", "-", "fixed", "likewise; odd"),
         Word("max_hosts", "hosts", "fixed", "places for hosts"),
@@ -82,6 +81,8 @@ HOSTS = _layout(
         Word("starts_at", "words", "fixed", "where the starts of the pane begin"),
         Word("touched_at", "words", "fixed", "where the touched initiators, responders stand"),
         Word("heap_at", "words", "fixed", "where forgetting has its scratch"),
+        # On a line without words that change with the rest: it never goes back.
+        _private("rows_version", "-", "odd while hosts and rows change"),
     ),
     _line(
         Word("starts_30_at", "words", "fixed", "where the starts of 15 s begin, place by place"),

@@ -45,3 +45,4 @@ class RunPlan:
     model_version: str = ""  # as the model card has them.
     profile: str = ""  # Whose settings were taken before those of file and command line.
     labels: tuple[str, ...] = ()  # A row's label is a place in here.
+    state_path: str = ""  # Memory file of what the classifier must not lose; empty: none is kept.

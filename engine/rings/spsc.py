@@ -77,6 +77,14 @@ def peek(ring):
 
 
 @njit(**KERNEL)
+def peek_behind(ring, taken):
+    """Return how many slots are readable from `taken` on, which is not released yet. Consumer."""
+    if taken == ring[TAIL_SEEN]:  # Plain: the consumer is the only writer of its own line.
+        ring[TAIL_SEEN] = load_acquire(ring, TAIL)
+    return ring[TAIL_SEEN] - taken
+
+
+@njit(**KERNEL)
 def release(ring, head):
     """Give every slot below sequence `head` back to the producer. Consumer only."""
     assert ring[HEAD] <= head  # Plain: the consumer is the only writer of its own line.

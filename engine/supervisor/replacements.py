@@ -1,13 +1,13 @@
 """Which stages are replaced when they die or hang, and how often.
 
 A stage is replaced when its module knows how to recover: a worker takes its last batch back and
-goes on (flows/recover.py); the recorder goes on from its ledger (recorder/ledger.py); capture reads
-everything again and leaves out what its rings have had (capture/resume.py), where everything can be
-read again. Killed from outside a stage may be replaced any number of times. What it cannot survive
-is what it is given: a worker or recorder that took nothing and died within a second, or hung, was
-in vain, and so was a capture that sent nothing, however long it caught up; after so many of them in
-a row the run ends. Not a few: somebody who kills at random often meets one that has only just
-begun.
+goes on (flows/recover.py); the classifier takes its last step back (classifier/transaction.py); the
+recorder goes on from its ledger (recorder/ledger.py); capture reads everything again and leaves out
+what its rings have had (capture/resume.py), where everything can be read again. Killed from outside
+a stage may be replaced any number of times. What it cannot survive is what it is given: one that
+took nothing and died within a second, or hung, was in vain, and so was a capture that sent nothing,
+however long it caught up; after so many of them in a row the run ends. Not a few: somebody who
+kills at random often meets one that has only just begun.
 """
 
 import signal
@@ -20,7 +20,7 @@ from engine.rings.plan import RunPlan
 from engine.rings.spsc import HEAD, TAIL
 from engine.rings.statistics import stage_of
 
-REPLACED = ("worker", "capture", "recorder")
+REPLACED = ("worker", "capture", "classifier", "recorder")
 IN_VAIN_MAX = 32
 HANG_WEIGHT = 8  # One that hung counts for so many: it took process.stall_timeout.
 SHORT_S = 1.0
@@ -128,6 +128,11 @@ class Replacements:
             )
         if name == "recorder":
             return int(rings["rows", None].header[HEAD])  # Plain: its writer is dead.
+        if name == "classifier":
+            # Plain: likewise.
+            return sum(
+                int(ring.header[HEAD]) for (kind, _), ring in rings.items() if kind == "events"
+            )
         worker = int(name.partition(".")[2])
         head = int(rings["packets", worker].header[HEAD])  # Plain: its writer is dead.
         return head + int(rings["events", worker].header[TAIL])  # Plain: likewise.

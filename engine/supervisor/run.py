@@ -16,7 +16,7 @@ import os
 import select
 import signal
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from engine.errors import ProcessError, SegmentError
 from engine.flows.witness import outside_of_table
@@ -98,6 +98,7 @@ class Supervisor:
         try:
             find_segments(remove_stale=True)
             self.segments = self._make_segments()
+            self._plan = replace(self._plan, state_path=self.segments.state_path)
             try:
                 self._begin_run()
                 self._watch()
@@ -236,8 +237,8 @@ class Supervisor:
         """Return whether a dead process had done all that it had to do, and published it."""
         if stage_of(name) not in REPLACED or self.statistics.process(name)["state"] != DONE:
             return False
-        # The recorder's files are not whole yet when its ring is at its end.
-        return stage_of(name) != "recorder" or bool(self._outcome.summary_of(name))
+        # At the end of its ring the recorder's files are not whole, the digest is not told.
+        return name not in ("recorder", "classifier") or bool(self._outcome.summary_of(name))
 
     def _check_heartbeats(self) -> None:
         """Fail the run if a stage has been silent for too long, as far as we were looking.

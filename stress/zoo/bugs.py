@@ -37,9 +37,10 @@ _WATERMARK_FIRST = """    time, reference, whole = read_watermark(ring)
     if whole:
         lane[MARK_TIME] = time
         lane[MARK_REFERENCE] = reference
-    first, count = peek(ring)
+    count = peek_behind(ring, lane[HEAD])
 """
-_TAIL_FIRST = "    first, count = peek(ring)\n" + _WATERMARK_FIRST.rpartition("    first")[0]
+_PEEK = "    count = peek_behind(ring, lane[HEAD])\n"
+_TAIL_FIRST = _PEEK + _WATERMARK_FIRST.removesuffix(_PEEK)
 _PROMISE = """            promised_key(lane[MARK_TIME], lane[MARK_REFERENCE], separate, key)
             continue
 """

@@ -1,6 +1,6 @@
-"""Goal: a worker that is killed or hangs is replaced, and the run ends as if nothing had happened.
+"""Goal: workers and classifiers that die or hang are replaced; the run ends as if nothing was.
 
-Method: real runs whose workers are killed from outside: once, held in the middle by a FIFO; many
+Method: real runs whose processes are killed from outside: once, held in the middle by a FIFO; many
 times at whatever they are doing, while a capture comes in pieces; at once whenever one begins. Exit
 code, digest, files and `engine check` are compared with an undisturbed run's. Random kills hit few
 instructions: that every one is survived is shown in tests/unit/flows/test_killed.py. What it cannot
@@ -83,6 +83,34 @@ def test_workers_killed_again_and_again_change_nothing(tmp_path, capture):
     assert len(told(out)) == KILLS
     print(sum(made["packets_taken_back"] for made in told(out)), "packets were taken back")
     assert json.loads((out / "run.json").read_text())["digest"] == wanted
+    assert run_engine("check", out).code == 0
+
+
+def test_classifier_killed_again_and_again_changes_nothing(tmp_path, capture):
+    words = ("-n", "2", "--digest", "--flows", "csv")
+    whole, out, kills = tmp_path / "whole", tmp_path / "out", 0
+    assert run_engine("run", *words, "-r", capture, "-w", whole).code == 0
+    content = capture.read_bytes()
+    head = first_packets(content, 10)
+    with held_run(tmp_path, head, *words, "-w", out) as (run, fifo):
+        look = run.has_read(10)
+        for number, piece in enumerate(pieces(content[len(head) :])):
+            fifo.feed(piece)
+            if number % 8 == 0 and kills < KILLS:
+                os.kill(look.pid("classifier"), signal.SIGKILL)
+                look = replaced(run, "classifier", look.pid("classifier"))
+                kills += 1
+            until("the piece is taken", lambda: fifo.is_empty)
+        fifo.close()
+        ended = run.ended()
+    assert ended.code == 0, ended.err
+    assert [made["process"] for made in told(out)] == ["classifier"] * KILLS
+    found, wanted = (json.loads((path / "run.json").read_text()) for path in (out, whole))
+    assert found["digest"] == wanted["digest"]
+    count = found["counters"]["classifier"]
+    assert count["finals"] == wanted["counters"]["classifier"]["finals"]
+    lines = [(path / "flows.csv").read_bytes().count(b"\n") for path in (out, whole)]
+    assert lines[0] == lines[1]  # They tell their sources, which differ, in every line.
     assert run_engine("check", out).code == 0
 
 

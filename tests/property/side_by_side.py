@@ -14,10 +14,10 @@ from typing import NamedTuple
 import numpy as np
 
 from engine.classifier.main import Classifier
+from engine.classifier.state import private_state
 from engine.config import Config, with_settings
 from engine.errors import CaptureError
 from engine.events import CLASSIFIER
-from engine.hosts.space import private_words
 from engine.layouts import ROW
 from engine.layouts.records import EVENT_SLOT_WORDS, RECORD, RECORD_SLOTS
 from engine.offline import Pipeline, PrivateLine, events_of
@@ -123,7 +123,10 @@ def assert_same_run(paths: Sequence[str], twin: Run, settings: Settings, way: Wa
 class WholeLine:
     """Capture, workers and classifier, stepped in turn; every event and every row is kept."""
 
-    def __init__(self, paths: Sequence[str], config: Config, workers: int, **task) -> None:
+    def __init__(
+        self, paths: Sequence[str], config: Config, workers: int, keeps: bool = False, **task
+    ) -> None:
+        """`keeps`: the classifier may be replaced, and tells the digest."""
         self.pipeline = Pipeline(paths, config, workers, **task)
         self.events: list[list[np.ndarray]] = [[] for _ in range(workers)]
         self.rows: list[np.ndarray] = []
@@ -131,12 +134,17 @@ class WholeLine:
         self._line = PrivateLine([counter.name for counter in CLASSIFIER])
         self._ring = PrivateRing(ROWS_HELD, ROW.size_bytes)
         hash_key = task["hash_key"]
-        outputs = {"score": False, "digest": False, "rows": "all"}
-        plan = RunPlan(
+        outputs = {"score": False, "digest": keeps, "rows": "all"}
+        self.plan = RunPlan(
             *("private", config, tuple(paths), hash_key, workers, task["separate"]), **outputs
         )
-        hosts = private_words(config.host, config.flow.max_flows, hash_key)
-        self._classifier = Classifier(plan, self._line, self.pipeline.events, self._ring, hosts)
+        self.state = private_state(self.plan, keeps)
+        self.replace_classifier()
+
+    def replace_classifier(self) -> None:
+        """Begin with a classifier, or go on with another."""
+        rings = (self.pipeline.events, self._ring)
+        self.classifier = Classifier(self.plan, self._line, *rings, self.state)
 
     @property
     def counters(self) -> dict[str, int]:
@@ -163,7 +171,7 @@ class WholeLine:
 
     def _classify(self) -> int:
         """Let the classifier take a step; keep the rows that it made."""
-        found = self._classifier.step()
+        found = self.classifier.step()
         first, count = spsc.peek(self._ring.header)
         for at in range(first, first + count):
             self.rows.append(self._ring.slots[at % self._ring.capacity].copy())

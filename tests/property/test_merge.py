@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from engine.classifier import lanes as lanes_of
 from engine.classifier import merge
 from engine.classifier.order import INFINITE
 from engine.config import SECOND_NS
@@ -97,8 +98,8 @@ class World:
         self.separate = separate
         self.waiting = [list(events) for events in lanes]
         self.rings = [plain_ring(16, EVENT_SLOT_WORDS) for _ in lanes]
-        self.lanes = merge.make_lanes(self.rings)
-        self.keys = merge.make_keys(self.lanes)
+        self.lanes = lanes_of.make_lanes(self.rings)
+        self.keys = lanes_of.make_keys(self.lanes)
         self.rows = np.zeros((rows_max, ROW.words), np.int64)
         self.views = (self.rows, self.rows.view(np.float32))
         self.tally = np.zeros(merge.TALLY_WORDS, np.int64)
@@ -133,6 +134,7 @@ class World:
     def merge(self):
         """Let the merge run once; check what it has taken so far."""
         count, slots = merge.merge(self.lanes, self.keys, self.views, self.hosts, self.separate)
+        merge.release_taken(self.lanes)
         self.taken += [identity(row) for row in self.rows[:count]]
         assert self.taken == self.expected[: len(self.taken)]
         return slots
@@ -150,7 +152,7 @@ def finish(world) -> None:
         for lane in range(len(world.rings)):
             world.publish(lane, 100, None)
         slots = world.merge()
-        if slots == 0 and merge.is_finished(world.lanes) and not any(world.waiting):
+        if slots == 0 and lanes_of.is_finished(world.lanes) and not any(world.waiting):
             break
     assert world.taken == world.expected
     kinds = [int(event[0]) & 15 for event in world.every]
@@ -200,7 +202,9 @@ def test_counting_only_counts_what_merging_does(drawn, separate):
         for lane in range(len(lanes)):
             counted.publish(lane, 100, None)
         state = (counted.lanes, counted.keys, counted.tally, separate)
-        if merge.count_only(*state) == 0 and merge.is_finished(counted.lanes):
+        slots = merge.count_only(*state)
+        merge.release_taken(counted.lanes)
+        if slots == 0 and lanes_of.is_finished(counted.lanes):
             break
     words = [*(at for at in range(len(CLASSIFIER)) if at not in OF_HOSTS), merge.DELTA_PACKETS]
     assert counted.tally[words].tolist() == merged.tally[words].tolist()

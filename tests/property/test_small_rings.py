@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 from engine.classifier.main import Classifier
+from engine.classifier.state import private_state
 from engine.config import with_settings
 from engine.events import CLASSIFIER, counter_index
-from engine.hosts.space import private_words
 from engine.layouts import ROW
 from engine.offline import Pipeline, PrivateLine
 from engine.reference import Run, Settings, run_bytes
@@ -53,8 +53,8 @@ class Line:
         outputs = {"score": False, "digest": True, "rows": "all"}
         sources, separate = tuple(paths), settings.separate
         plan = RunPlan("private", config, sources, way.hash_key, way.workers, separate, **outputs)
-        hosts = private_words(config.host, config.flow.max_flows, way.hash_key)
-        self.classifier = Classifier(plan, self.line, self.pipeline.events, self.rows, hosts)
+        state = private_state(plan)
+        self.classifier = Classifier(plan, self.line, self.pipeline.events, self.rows, state)
         self.taken = 0
         self.reading, self.working, self.merging = True, set(range(way.workers)), True
 

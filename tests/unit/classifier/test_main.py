@@ -14,9 +14,10 @@ import pytest
 from engine.classifier.digest import Digest
 from engine.classifier.main import Classifier, main
 from engine.classifier.order import INFINITE
+from engine.classifier.state import private_state
 from engine.config import SECOND_NS, load
 from engine.errors import ModelError
-from engine.hosts.space import initialise, private_words
+from engine.hosts.space import initialise
 from engine.layouts import (
     CLASS_TIMER,
     DONE,
@@ -93,7 +94,7 @@ class Run:
         )
         initialise(self.hosts.words, config.host, shape, (1, 2))
         self.hosts.publish()
-        self.known = private_words(config.host, config.flow.max_flows)
+        self.state = private_state(self.plan)
         self.waiting = [[] for _ in range(workers)]
         for at, event in enumerate(events_of_parts()):
             self.waiting[at % workers].append(event)
@@ -131,7 +132,7 @@ class Run:
         ]
         rows = Ring.attach(segment_name(name, "rows"), "rows", "producer")
         return Classifier(
-            self.plan, self.statistics.process("classifier"), events, rows, self.known
+            self.plan, self.statistics.process("classifier"), events, rows, self.state
         )
 
     def finish(self) -> tuple[list[np.ndarray], dict, dict]:

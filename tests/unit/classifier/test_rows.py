@@ -8,6 +8,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine.classifier import lanes as lanes_of
 from engine.classifier import merge
 from engine.features.catalogue import FLOW_INDICES
 from engine.layouts import (
@@ -36,12 +37,13 @@ def row_of(event: np.ndarray, first_sequence: int) -> np.ndarray:
     ring = plain_ring(16, EVENT_SLOT_WORDS)
     for word in ("head", "tail", "head_seen", "tail_seen"):
         ring.header[RING.index(word)] = first_sequence
-    lanes = merge.make_lanes([ring])
+    lanes = lanes_of.make_lanes([ring])
     publish_event(ring, event)
     rows = np.full((2, ROW.words), -1, np.int64)
     rows[:, ROW.index("vector_0") :] = 0
     views = (rows, rows.view(np.float32))
-    count, slots = merge.merge(lanes, merge.make_keys(lanes), views, empty_hosts(), False)
+    count, slots = merge.merge(lanes, lanes_of.make_keys(lanes), views, empty_hosts(), False)
+    merge.release_taken(lanes)
     assert (count, slots) == (1, RECORD_SLOTS)
     assert ring.header[spsc.HEAD] == first_sequence + RECORD_SLOTS
     return rows[0]

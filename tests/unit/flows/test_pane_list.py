@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from engine.capture.synthetic.live import MESSAGES_PER_FLOW, live_flows
+from engine.classifier import lanes as lanes_of
 from engine.classifier import merge
 from engine.config import load
 from engine.flows.panes import BATCH, PANE_COUNT, pane_capacity
@@ -24,13 +25,14 @@ def test_more_parts_in_a_pane_than_rows_stay_in_the_list(tmp_path, flows):
     assert packets == flows * MESSAGES_PER_FLOW
     config = load(None, ("engine.workers=1", f"flow.max_flows={ROWS}"))
     pipeline = Pipeline([str(path)], config, 1, facts=False)
-    lanes = merge.make_lanes(pipeline.events)
-    keys, tally = merge.make_keys(lanes), np.zeros(merge.TALLY_WORDS, np.int64)
+    lanes = lanes_of.make_lanes(pipeline.events)
+    keys, tally = lanes_of.make_keys(lanes), np.zeros(merge.TALLY_WORDS, np.int64)
     listed = [0]
 
     def take(number, ring):
         listed.append(int(pipeline.tables[0][PANE_COUNT]))
-        merge.count_only(lanes, keys, tally, False)
+        while merge.count_only(lanes, keys, tally, False):
+            merge.release_taken(lanes)
 
     while pipeline.step(take):
         pass

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from engine.classifier import lanes as lanes_of
 from engine.classifier import merge
 from engine.config import Config, with_settings
 from engine.events import CLASSIFIER
@@ -134,8 +135,8 @@ class EngineHosts:
         self.space = space_arrays(self.words, self.tally)
         self.separate = separate
         self._ring = plain_ring(64, EVENT_SLOT_WORDS)
-        self._lanes = merge.make_lanes([self._ring])
-        self._keys = merge.make_keys(self._lanes)
+        self._lanes = lanes_of.make_lanes([self._ring])
+        self._keys = lanes_of.make_keys(self._lanes)
         self._rows = np.zeros((ROWS_MAX, ROW.words), np.int64)
 
     def take(self, event: Event) -> np.ndarray | None:
@@ -143,6 +144,7 @@ class EngineHosts:
         publish_event(self._ring, slots_of(event))
         pair = (self._rows, self._rows.view(np.float32))
         count, slots = merge.merge(self._lanes, self._keys, pair, self.space, self.separate)
+        merge.release_taken(self._lanes)
         assert slots, "an event waits"
         assert count == isinstance(event, Record)
         return self._rows[0].copy() if count else None
