@@ -9,7 +9,7 @@ from stress.kept import keep_result
 
 
 @click.command()
-@click.option("--quick", is_flag=True, help="The model checker and killpoint alone.")
+@click.option("--quick", is_flag=True, help="The model checker alone.")
 @click.option("--json", "as_json", is_flag=True, help="Print the record.")
 @click.option("--save", is_flag=True, help="Keep the record in stress/results.")
 def command(quick: bool, as_json: bool, save: bool) -> None:

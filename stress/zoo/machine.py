@@ -17,7 +17,7 @@ NAMED = "stress.zoo.named:"
 RUNS = 2
 THREAD_RUNS = 20  # Of compiled code that nobody looks into.
 KILLED_LIMIT_S = 10.0  # Of a role that takes a dead one's place.
-SECOND_MAX = 12  # Accesses of a replacement at which it dies too: its undoing, which comes first.
+SECOND_MAX = 4  # Accesses of a replacement at which it dies too: its undoing, which comes first.
 LIMIT_S = 600
 
 
