@@ -30,6 +30,8 @@ MEASURED = ("README.rst", "tools/training/README.rst")
 MEASURES = ".. The measures of the shipped model; python -m tools generate puts them here.\n\n"
 # Where README.rst shows the comparison with other programs' outputs.
 CONFORMANCE = ".. What python -m tools conformance --save kept last; python -m tools generate.\n\n"
+# Where stress/README.rst shows which instruments find the planted bugs.
+ZOO = ".. What python -m stress races zoo --save kept last; python -m tools generate.\n\n"
 
 
 def outdated(root: Path) -> Iterator[str]:
@@ -91,6 +93,24 @@ def write_conformance(root: Path) -> bool:
     text = (root / "README.rst").read_text(encoding="utf-8")
     changed = _with_table(text, CONFORMANCE, rst_table(newest_conformance(root)["peers"]))
     (root / "README.rst").write_text(changed, encoding="utf-8")
+    return changed != text
+
+
+def newest_zoo(root: Path) -> dict:
+    """Return what `python -m stress races zoo --save` kept last."""
+    kept = sorted((root / "stress" / "results").glob("*-zoo-*.json"))
+    assert kept, "no table of the zoo is kept"
+    return json.loads(kept[-1].read_text(encoding="utf-8"))
+
+
+def write_zoo(root: Path) -> bool:
+    """Bring the table of planted bugs in stress/README.rst up to date; return if it was not."""
+    from stress.zoo.table import rst
+
+    path = root / "stress" / "README.rst"
+    text = path.read_text(encoding="utf-8")
+    changed = _with_table(text, ZOO, rst(newest_zoo(root)))
+    path.write_text(changed, encoding="utf-8")
     return changed != text
 
 

@@ -6,12 +6,17 @@ shows, or the columns of the table would say nothing. What it cannot show: bugs 
 protocols do not call; the process-local table is no race at all (test_zoo_engine.py).
 """
 
+from pathlib import Path
+
 import pytest
 
 from stress.zoo.bugs import BUGS, PROTOCOLS, Bug, shipped
 from stress.zoo.checked import FORMS, look
+from stress.zoo.table import missed, rst
 from stress.zoo.twins import Edit, TwinError, twin_of
+from tools.generated import newest_zoo
 
+ROOT = Path(__file__).resolve().parents[2]
 EXECUTIONS = 300
 WEAK = {bug.name for bug in BUGS if "relaxed" in bug.name or "fence" in bug.name}
 # Nothing comes of it: who reads a slot before it gives it back reads what was there.
@@ -48,3 +53,9 @@ def test_edit_that_does_not_fit_once_is_refused():
     for old in ("this stands nowhere", "def "):
         with pytest.raises(TwinError, match="times, not once"):
             twin_of("engine.rings.spsc", ("claim",), Edit("engine.rings.spsc", old, ""))
+
+
+def test_table_in_the_readme_is_the_one_kept_last():
+    record = newest_zoo(ROOT)
+    assert missed(record) == []
+    assert rst(record) in (ROOT / "stress" / "README.rst").read_text(encoding="utf-8")
