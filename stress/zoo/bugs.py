@@ -93,8 +93,8 @@ BUGS: tuple[Bug, ...] = (
         (
             "ring_tail_loaded_relaxed",
             "tail loaded without acquire",
-            "load_acquire(ring, TAIL)",
-            "load_relaxed(ring, TAIL)",
+            "ring[TAIL_SEEN] = load_acquire(ring, TAIL)\n    return head, ring",
+            "ring[TAIL_SEEN] = load_relaxed(ring, TAIL)\n    return head, ring",
         ),
         (
             "ring_head_relaxed",
