@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-LIMIT_S = 600
+LIMIT_S = 1800
 
 
 def run_instrument(instrument: str, name: str, *options: str) -> tuple[int, str]:
