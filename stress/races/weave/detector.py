@@ -18,11 +18,15 @@ _WORDS = {
 
 
 class DataRaceError(ViolationError):
-    """A race: `sites` are those of the later and of the earlier access."""
+    """A race: `sites` are those of the later and of the earlier access.
 
-    def __init__(self, text: str, sites: tuple[Site, Site]) -> None:
+    `later` is the later access, at which the execution ended: role, what, word.
+    """
+
+    def __init__(self, text: str, sites: tuple[Site, Site], later: tuple[str, str, str]) -> None:
         super().__init__("data race", text)
         self.sites = sites
+        self.later = later
 
 
 def join(clock: list[int], other: list[int]) -> None:
@@ -79,4 +83,5 @@ class Detector:
             f" {_WORDS[other_kind]} by {self._names[other[0]]} at {place_of(other[2])}"
             " are in no order"
         )
-        raise DataRaceError(text, (site, other[2]))
+        what = f"{'store' if kind[1] else 'load'} {'atomic' if kind[0] else 'plain'}"
+        raise DataRaceError(text, (site, other[2]), (role.name, what, cell.name))

@@ -2,6 +2,7 @@
 
 from stress.races.weave.cells import ViolationError
 from stress.races.weave.choosers import Script
+from stress.races.weave.detector import DataRaceError
 from stress.races.weave.explore import Program, run
 from stress.races.weave.roles import Setting
 from stress.races.weave.schedule import Schedule
@@ -21,6 +22,8 @@ def table(trace: list, violation: ViolationError | None) -> str:
     Plain accesses that tell a role nothing of another one, nor another of it, are only counted.
     """
     rows = []
+    if isinstance(violation, DataRaceError):  # The access that it ended at, before it was made.
+        trace = [*trace, (None, *violation.later, None, "races", violation.sites[0])]
     told = _telling(trace)
     for _, role, what, cell, value, shown, site in told:
         shown_value = "" if value is None else f"= {value}"
