@@ -26,10 +26,12 @@ getelementptr trunc zext sext fptrunc fpext fptoui fptosi uitofp sitofp ptrtoint
 bitcast addrspacecast icmp fcmp phi select freeze
 """
 NO_ACCESS = frozenset(_TEXT.split())
-# Intrinsics that touch no memory, or (prefetch, lifetime) change nothing that can be read.
+# Intrinsics that touch no memory, or (prefetch, lifetime) change nothing that can be read, or (trap)
+# end the process.
 _PURE = re.compile(
     r"""@llvm\.(?:
       dbg|lifetime|assume|expect|prefetch|donothing|sideeffect|experimental\.noalias\.scope\.decl
+    | trap
     | is\.constant|bswap|bitreverse|ctpop|ctlz|cttz|fsh[lr]|abs|[su](?:max|min|cmp)
     | [su](?:add|sub|mul|shl)\.(?:with\.overflow|sat)|[su]mul\.fix
     | fabs|sqrt|floor|ceil|trunc|rint|nearbyint|round|roundeven|l?lrint|l?lround|copysign

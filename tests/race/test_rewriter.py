@@ -41,6 +41,7 @@ KNOWN = (
     ("tail call void @llvm.x86.sse2.pause(), !dbg !8", "pause plain  0 "),
 )  # fmt: skip
 NO_ACCESS = (
+    "tail call void @llvm.trap()",
     "%a = getelementptr inbounds nuw i8, ptr %p, i64 8",
     "%a = select i1 %c, ptr %p, ptr %q",
     "ret i32 0",
