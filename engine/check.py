@@ -16,7 +16,7 @@ import msgspec
 import xxhash
 
 from engine.equations import ENDS, EQUATIONS, Equation
-from engine.errors import ConfigError
+from engine.errors import ConfigError, SegmentError
 from engine.features.catalogue import NAMES
 from engine.flows.witness import outside_of_table
 from engine.recorder.escape import shown_text, whole_text
@@ -111,7 +111,11 @@ def _live_tables(run: str, statistics: Statistics) -> Iterator[Finding]:
     for number in range(statistics["workers"]):
         line = statistics.process(f"worker.{number}")
         counters = line.values()  # Before the table is read: it comes first when counting.
-        table = Segment.attach(segment_name(run, "table", number), "table")
+        try:
+            table = Segment.attach(segment_name(run, "table", number), "table")
+        except SegmentError:  # It is made after the statistics, and taken away before them.
+            yield Finding(OPEN, f"{line.name}: it has no flow table to compare with")
+            continue
         try:
             outside = list(outside_of_table(line.name, counters, table.words))
         finally:

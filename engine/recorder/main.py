@@ -88,6 +88,7 @@ def main(plan: RunPlan, number: int, reporter: Reporter) -> None:
     outputs = Outputs(plan, waiting, ledger)
     ring = _take_ring(plan.run, replaces, outputs.rows)
     recorder = _Recorder(ring, outputs, line)
+    recorder.count()  # A dead one may have died between its last commit and counting it.
     reporter.send("ready")
     try:
         sleeps = Sleeps.behind(ring.capacity, ROWS_PER_S, SLEEP_S_MAX)

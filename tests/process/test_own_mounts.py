@@ -16,7 +16,7 @@ from tests.process.conftest import SOME
 from tests.process.mounts import LARGE, Mounts, NotPermittedError
 from tests.process.runs import HANG_S, held_run, run_engine, until
 
-SMALL = "8m"
+SMALL = "40m"
 
 
 @pytest.fixture

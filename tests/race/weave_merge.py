@@ -86,7 +86,9 @@ def take(words, count, lanes, keys, believes):
             return -taken
         for word in range(KEY_WORDS):
             last[word] = key[word]
-        shifted(first_lane, best * lane_words)[merge.HEAD] += 1
+        lane = shifted(first_lane, best * lane_words)
+        lane[merge.HEAD] += 1
+        merge._give_back(lane)
     return taken
 
 

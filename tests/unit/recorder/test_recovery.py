@@ -50,6 +50,21 @@ def some_rows(count: int) -> np.ndarray:
     return np.concatenate([row_words(wanted), host_words(2)])
 
 
+def apart(left: Left, right: Left) -> str:
+    """Return what differs between two runs, a few words each."""
+    words = []
+    for name in sorted({*left.files, *right.files}):
+        a, b = (side.files.get(name, b"") for side in (left, right))
+        if a != b:
+            at = next((k for k, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), 0)
+            words.append(f"{name}, {len(a)} and {len(b)} bytes, from {at}: {a[at - 60 : at + 60]}")
+    for name in ("counters", "summary", "stdout"):
+        a, b = getattr(left, name), getattr(right, name)
+        if a != b:
+            words.append(f"{name}: {a} and {b}")
+    return "; ".join(words) or "nothing"
+
+
 class Runs:
     """Runs over the same rows in fresh folders."""
 
@@ -71,8 +86,9 @@ class Runs:
 
     def is_as_undisturbed(self, *deaths: Death) -> bool:
         """Return whether a run with these deaths leaves what one without any does."""
-        left = self.left(*deaths)
-        return replace(left, steps=self.undisturbed.steps) == self.undisturbed
+        left = replace(self.left(*deaths), steps=self.undisturbed.steps)
+        print(f"after {deaths}: {apart(left, self.undisturbed)}")  # Shown if the test fails.
+        return left == self.undisturbed
 
 
 def runs_of(tmp_path, formats, rows, kept="finals", foldered=True) -> Runs:
@@ -90,6 +106,13 @@ def test_recorder_killed_at_any_step_leaves_the_same_files(tmp_path):
         assert runs.is_as_undisturbed(Death(step)), (step, name)
         if name == "write":
             assert runs.is_as_undisturbed(Death(step, HALF)), step
+
+
+def test_batch_that_was_committed_and_not_counted_is_counted(tmp_path):
+    runs = runs_of(tmp_path, ("csv",), some_rows(12))
+    commits = [step for step, name in runs.steps() if name == "commit"]
+    for step in commits[-4:]:
+        assert runs.is_as_undisturbed(Death(step, AFTER)), step
 
 
 @settings(suppress_health_check=list(HealthCheck), max_examples=12, deadline=None)
