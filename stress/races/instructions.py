@@ -26,8 +26,8 @@ getelementptr trunc zext sext fptrunc fpext fptoui fptosi uitofp sitofp ptrtoint
 bitcast addrspacecast icmp fcmp phi select freeze
 """
 NO_ACCESS = frozenset(_TEXT.split())
-# Intrinsics that touch no memory, or (prefetch, lifetime) change nothing that can be read, or (trap)
-# end the process.
+# Intrinsics that touch no memory, or (prefetch, lifetime) change nothing that can be read, or
+# (trap) end the process.
 _PURE = re.compile(
     r"""@llvm\.(?:
       dbg|lifetime|assume|expect|prefetch|donothing|sideeffect|experimental\.noalias\.scope\.decl
