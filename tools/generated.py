@@ -118,5 +118,5 @@ def _with_table(text: str, marker: str, table: str) -> str:
     """Return a text with the list-table behind a marker replaced."""
     before, found, rest = text.partition(marker)
     assert found, f"there is no place for {marker.strip()!r}"
-    behind = re.sub(r"\A\.\. list-table::\n(?:\n| .*\n)*", "", rest)
+    behind = re.sub(r"\A\.\. list-table::.*\n(?:\n| .*\n)*", "", rest)
     return before + marker + table + "\n" + behind

@@ -1,25 +1,10 @@
-"""The bugs: one edit each of a shipped file, and the protocol that runs it."""
+"""The bugs: one edit each of a shipped file, and the protocol that runs it (scenarios.py)."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from types import ModuleType
 
-from stress.races.scenario import Scenario
-from stress.zoo.protocols import host_rows, journal, life, lines, merge, ring, rows, watermark
 from stress.zoo.twins import Edit
 
-# Protocol -> its module and how many records it has: for the model checker (few), and to be run
-# through all executions (fewer).
-PROTOCOLS: dict[str, tuple[ModuleType, int, int]] = {
-    "ring": (ring, 3, 3),
-    "watermark": (watermark, 2, 1),
-    "merge": (merge, 3, 1),
-    "rows": (rows, 2, 1),
-    "host rows": (host_rows, 3, 1),
-    "life": (life, 1, 1),
-    "lines": (lines, 3, 3),
-    "journal": (journal, 2, 2),
-}
+WHOLE = "flow table"  # The protocol of bugs that show in the whole engine alone.
 _SPSC = "engine.rings.spsc"
 _LATER = "        if tail + count - ring[HEAD_SEEN] > ring[CAPACITY]:\n            return FULL"
 _TAIL = "store_release(ring, TAIL, tail)"
@@ -65,10 +50,6 @@ class Bug:
     what: str
     protocol: str
     edit: Edit
-
-    def scenario(self, count: int) -> Scenario:
-        """Return the protocol with the bug, for so many records."""
-        return PROTOCOLS[self.protocol][0].scenario(self.edit, count)
 
 
 def _bugs(protocol: str, module: str, *rows: tuple[str, str, str, str]) -> list[Bug]:
@@ -279,7 +260,15 @@ BUGS: tuple[Bug, ...] = (
     ),
 )
 
-
-def shipped(protocol: str) -> Callable[[int], Scenario]:
-    """Return the maker of a protocol's scenario with the shipped code."""
-    return lambda count: PROTOCOLS[protocol][0].scenario(None, count)
+# The defect that began it all: workers whose flow table is memory of their own.
+PRIVATE_TABLE = Bug(
+    "private_table",
+    "a worker's table is memory of its own",
+    WHOLE,
+    Edit(
+        "engine.worker.main",
+        "Worker(plan, line, table.words,",
+        "Worker(plan, line, table.words.copy(),",
+    ),
+)
+ALL = (*BUGS, PRIVATE_TABLE)

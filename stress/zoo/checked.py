@@ -9,7 +9,7 @@ from stress.races.weave.dpor import Dpor
 from stress.races.weave.explore import explore
 from stress.races.weave.lift import program_of
 from stress.races.weave.roles import Setting
-from stress.zoo.bugs import PROTOCOLS
+from stress.zoo.scenarios import PROTOCOLS
 
 SEED = 7
 STALE_MAX = 2
@@ -34,15 +34,21 @@ class Checked:
     exhausted: bool = False
 
 
-def look(make: Callable[[int], Scenario], protocol: str, form: str, most: int) -> Checked:
-    """Explore by priorities, at random, then in order, `most` executions each, until one fails."""
+def look(
+    make: Callable[[int], Scenario], protocol: str, form: str, most: int, in_order: int = 0
+) -> Checked:
+    """Explore by priorities, at random, then in order, `most` executions each, until one fails.
+
+    `in_order`: another limit for the last.
+    """
     module, few, fewer = PROTOCOLS[protocol]
     setting = replace(FORMS[form], kills_max=getattr(module, "DEATHS", 0))
     wide, narrow = (program_of(make(number)) for number in (few, fewer))
     count = 0
     for chooser in (Priorities(SEED), RandomWalk(SEED), Dpor()):
         is_last = isinstance(chooser, Dpor)
-        explored = explore(narrow if is_last else wide, chooser, setting, most)
+        limit = in_order or most if is_last else most
+        explored = explore(narrow if is_last else wide, chooser, setting, limit)
         count += explored.executions
         if explored.finding is not None:
             return Checked(count, str(explored.finding.violation))

@@ -9,13 +9,14 @@ from stress.kept import keep_result
 
 
 @click.command()
-@click.option("--quick", is_flag=True, help="The model checker alone.")
+@click.option("--quick", is_flag=True, help="The model checker, and one run of the engine.")
 @click.option("--json", "as_json", is_flag=True, help="Print the record.")
 @click.option("--save", is_flag=True, help="Keep the record in stress/results.")
 def command(quick: bool, as_json: bool, save: bool) -> None:
     """Run every instrument on every planted bug, and on the shipped code.
 
-    Exits 1 if a bug is found by none, or anything is found in the shipped code.
+    Exits 1 if a bug is found by none, or anything is found in the shipped code. All of it takes
+    some minutes.
     """
     from stress.zoo import table
 

@@ -5,7 +5,8 @@ A bug's name is its twin; `shipped_ring` and the like are the protocols with the
 """
 
 from stress.races.scenario import Scenario
-from stress.zoo.bugs import BUGS, PROTOCOLS, shipped
+from stress.zoo.bugs import BUGS
+from stress.zoo.scenarios import PROTOCOLS, planted, shipped
 
 SHIPPED, MANY = "shipped_", "_many"
 RECORDS = 200  # Of those with many.
@@ -22,7 +23,7 @@ def __getattr__(name: str) -> Scenario:
     protocols = {shipped_name(protocol): protocol for protocol in PROTOCOLS}
     if known in _BY_NAME:
         bug = _BY_NAME[known]
-        make, protocol = bug.scenario, bug.protocol
+        make, protocol = planted(bug), bug.protocol
     elif known in protocols:
         protocol = protocols[known]
         make = shipped(protocol)

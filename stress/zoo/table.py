@@ -7,71 +7,83 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import asdict
 
 from stress.zoo import machine
-from stress.zoo.bugs import BUGS, PROTOCOLS, shipped
+from stress.zoo.bugs import ALL, BUGS, PRIVATE_TABLE, WHOLE
 from stress.zoo.checked import FORMS, Checked, look
 from stress.zoo.named import MANY, shipped_name
+from stress.zoo.scenarios import MACHINE, PROTOCOLS, planted, shipped, why_not
 
 EXECUTIONS = {True: 300, False: 2000}  # Of each chooser; True: quick.
+IN_ORDER = 20_000  # Of shipped code, unless quick: perhaps there are no more.
 CORES = 2
-MORTAL = "journal"  # The protocol whose roles are killed; it has one role, so nothing races.
-QUICK = tuple(FORMS)
-COLUMNS = ("threads", "tsan", "xsan", "killpoint", *FORMS)
-FOUND, SILENT, LEFT_OUT = "yes", "no", ""
+QUICK = ("conservation", *FORMS)
+COLUMNS = (*MACHINE, *FORMS)
+FOUND, SILENT, LEFT_OUT, NOT_RUN = "yes", "no", "-", ""
+_WHATS = {bug.name: bug for bug in ALL}
 
 
 def measure(quick: bool) -> dict:
     """Return what every instrument says of every bug and of the shipped protocols.
 
-    `quick`: the model checker alone, with fewer executions.
+    `quick`: the model checker alone, with fewer executions, and conservation for what shows in a
+    whole run alone.
     """
     begin = time.monotonic()
-    columns = QUICK if quick else COLUMNS
     wanted = [(None, protocol, form, quick) for protocol in PROTOCOLS for form in FORMS]
     wanted += [
-        (number, bug.protocol, form, quick) for number, bug in enumerate(BUGS) for form in FORMS
+        (number, bug.protocol, form, quick)
+        for number, bug in enumerate(BUGS)
+        for form in FORMS
+        if not why_not(bug.protocol, form)
     ]
     context = multiprocessing.get_context("fork")
     with ThreadPoolExecutor(1) as threads, ProcessPoolExecutor(CORES, context) as processes:
         checking = processes.map(_check, wanted, chunksize=4)  # Forks before a thread is there.
-        instruments = [name for name in columns if name not in FORMS]
-        said = dict(zip(instruments, threads.map(_run_machine, instruments), strict=True))
+        instruments = [name for name in (QUICK if quick else COLUMNS) if name in MACHINE]
+        told = threads.map(lambda name: _run_machine(name, quick), instruments)
+        said = dict(zip(instruments, told, strict=True))
         checked = list(checking)
-    found = {bug.name: {} for bug in BUGS}
-    sound: dict[str, dict] = {protocol: {} for protocol in PROTOCOLS}
+    found: dict[str, dict] = {bug.name: {} for bug in ALL}
+    sound: dict[str, dict] = {protocol: {} for protocol in (*PROTOCOLS, WHOLE)}
+    rows = found | {shipped_name(protocol): row for protocol, row in sound.items()}
     for (number, protocol, form, _), one in zip(wanted, checked, strict=True):
         (sound[protocol] if number is None else found[BUGS[number].name])[form] = asdict(one)
-    for instrument, texts in said.items():
-        for bug in BUGS:
-            if bug.name in texts:
-                found[bug.name][instrument] = {"said": texts[bug.name]}
-        for protocol in PROTOCOLS:
-            if shipped_name(protocol) in texts:
-                sound[protocol][instrument] = {"said": texts[shipped_name(protocol)]}
+    for instrument, cells in said.items():
+        for name, one in cells.items():
+            rows[name][instrument] = one
     seconds = round(time.monotonic() - begin, 1)
     return {"quick": quick, "seconds": seconds, "bugs": found, "shipped": sound}
 
 
 def _check(wanted: tuple) -> Checked:
     number, protocol, form, quick = wanted
-    make = shipped(protocol) if number is None else BUGS[number].scenario
-    return look(make, protocol, form, EXECUTIONS[quick])
+    most = EXECUTIONS[quick]
+    if number is not None:
+        return look(planted(BUGS[number]), protocol, form, most)
+    return look(shipped(protocol), protocol, form, most, most if quick else IN_ORDER)
 
 
-def _run_machine(instrument: str) -> dict[str, str]:
+def _run_machine(instrument: str, quick: bool) -> dict[str, dict]:
     """Return {bug or shipped protocol: what the instrument said}, of those that it can run."""
-    is_killer = instrument == "killpoint"
-    names = [bug.name for bug in BUGS if (bug.protocol == MORTAL) == is_killer]
-    names += [shipped_name(one) for one in PROTOCOLS if (one == MORTAL) == is_killer]
-    suffix = "" if is_killer else MANY
+    protocols = [one for one in (*PROTOCOLS, WHOLE) if not why_not(one, instrument)]
+    names = [bug.name for bug in ALL if bug.protocol in protocols]
+    names += [shipped_name(one) for one in protocols]
+    if instrument == "conservation":
+        # As shipped there is one run for all.
+        names = [PRIVATE_TABLE.name, shipped_name(WHOLE)] if quick else names
+        return machine.look(instrument, names)
+    suffix = "" if instrument == "killpoint" else MANY
     said = machine.look(instrument, [name + suffix for name in names])
-    return {name.removesuffix(suffix): text for name, text in said.items()}
+    return {name.removesuffix(suffix): one for name, one in said.items()}
 
 
-def cell(row: dict, column: str) -> str:
-    """Return what stands in the table."""
+def cell(row: dict, protocol: str, column: str, is_shipped: bool = False) -> str:
+    """Return what stands in the table; of shipped code how many executions, and if all."""
     if column not in row:
-        return LEFT_OUT
-    return FOUND if row[column]["said"] else SILENT
+        return LEFT_OUT if why_not(protocol, column) else NOT_RUN
+    one = row[column]
+    if one["said"] or not is_shipped:
+        return FOUND if one["said"] else SILENT
+    return f"{one['executions']:,}{' (all)' * one.get('exhausted', False)}"
 
 
 def missed(record: dict) -> list[str]:
@@ -91,54 +103,69 @@ def missed(record: dict) -> list[str]:
 
 def sums(record: dict) -> dict[str, str]:
     """Return {column: bugs found of those that it was run on}."""
-    cells = {column: [cell(row, column) for row in record["bugs"].values()] for column in COLUMNS}
+    rows = list(record["bugs"].values())
+    run = {column: [row[column] for row in rows if column in row] for column in COLUMNS}
     return {
-        column: f"{one.count(FOUND)} of {len(one) - one.count(LEFT_OUT)}"
-        for column, one in cells.items()
-        if any(one)
+        column: f"{sum(bool(one['said']) for one in cells)} of {len(cells)}"
+        for column, cells in run.items()
+        if cells
     }
 
 
-def executions(record: dict) -> Iterator[str]:
-    """Yield, for each shipped protocol, how many executions each form ran and which were all."""
+def _lines(record: dict) -> Iterator[tuple[str, ...]]:
+    """Yield the lines of the table: protocol, bug, a cell for each column that was measured."""
+    found = sums(record)
+    yield ("protocol", "bug", *found)
+    for name, row in record["bugs"].items():
+        bug = _WHATS[name]
+        yield (bug.protocol, bug.what, *(cell(row, bug.protocol, column) for column in found))
+    yield ("", "found", *found.values())
     for protocol, row in record["shipped"].items():
-        fewest = PROTOCOLS[protocol][2]
-        parts = [
-            f"{form} {row[form]['executions']:,}" + (" (all)" * row[form]["exhausted"])
-            for form in FORMS
-        ]
-        yield f"{protocol}, {fewest} record{'s' * (fewest != 1)}: {', '.join(parts)}"
+        yield (protocol, "as shipped", *(cell(row, protocol, column, True) for column in found))
 
 
 def rst(record: dict) -> str:
     """Return the table for stress/README.rst."""
-    columns = [column for column in COLUMNS if any(column in r for r in record["bugs"].values())]
-    whats = {bug.name: (bug.protocol, bug.what) for bug in BUGS}
-    lines = [("protocol", "bug", *columns)]
-    for name, row in record["bugs"].items():
-        protocol, what = whats.get(name, ("", name))
-        lines.append((protocol, what, *(cell(row, column) for column in columns)))
-    found = sums(record)
-    lines.append(("", "**found**", *(found[column] for column in columns)))
-    for protocol, row in record["shipped"].items():
-        lines.append((protocol, "*as shipped*", *(cell(row, column) for column in columns)))
-    body = "\n".join(
-        "   * - " + "\n     - ".join(line).replace("- \n", "-\n").rstrip(" ") for line in lines
-    )
-    return f".. list-table::\n   :header-rows: 1\n\n{body}\n"
+    first, *rest = _lines(record)
+    rest = [(p, f"*{w}*" if w in ("found", "as shipped") else w, *cells) for p, w, *cells in rest]
+    body = "\n".join("   * - " + "\n     - ".join(line).rstrip(" ") for line in (first, *rest))
+    body = body.replace("* - \n", "* -\n")
+    title = f"{record['date'][:10]}, {record['machine']['processor']}, {record['seconds']:.0f} s"
+    return f".. list-table:: {title}\n   :header-rows: 1\n\n{body}\n"
 
 
 def text(record: dict) -> str:
     """Return the table for a terminal."""
-    columns = [column for column in COLUMNS if any(column in r for r in record["bugs"].values())]
-    rows = [("", *columns)]
-    rows += [(n, *(cell(r, c) for c in columns)) for n, r in record["bugs"].items()]
-    rows.append(("found", *(sums(record)[column] for column in columns)))
-    rows += [(f"shipped {n}", *(cell(r, c) for c in columns)) for n, r in record["shipped"].items()]
-    widths = [max(len(row[k]) for row in rows) for k in range(len(columns) + 1)]
+    rows = list(_lines(record))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [
         "  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)).rstrip()
         for row in rows
     ]
-    lines += ["", "Executions of shipped code, nothing found:", *executions(record)]
-    return "\n".join([*lines, f"{record['seconds']:.0f} s"])
+    lines += ["", "As shipped: executions in which nothing was found; (all): there are no others."]
+    lines += [f"  {line}" for line in _exhausted(record)]
+    lines += ["", f"{LEFT_OUT}  cannot be expressed:", *_left_out(record)]
+    return "\n".join([*lines, "", f"{record['seconds']:.0f} s"])
+
+
+def _exhausted(record: dict) -> Iterator[str]:
+    """Yield, for each shipped protocol, up to how many records which forms ran all executions."""
+    for protocol, row in record["shipped"].items():
+        forms = [form for form in FORMS if row.get(form, {}).get("exhausted")]
+        if forms:
+            fewest = PROTOCOLS[protocol][2]
+            yield f"{protocol}: exhaustive up to {fewest} record{'s' * (fewest != 1)} under " + (
+                ", ".join(forms)
+            )
+
+
+def _left_out(record: dict) -> Iterator[str]:
+    """Yield why there is nothing in a column for a protocol."""
+    for column in sums(record):
+        reasons: dict[str, list[str]] = {}
+        for protocol in record["shipped"]:
+            reason = why_not(protocol, column)
+            if reason:
+                reasons.setdefault(reason, []).append(protocol)
+        for reason, protocols in reasons.items():
+            yield f"  {column}, {', '.join(protocols)}: {reason}"

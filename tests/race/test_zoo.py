@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from stress.zoo.bugs import BUGS, PROTOCOLS, Bug, shipped
+from stress.zoo.bugs import BUGS, Bug
 from stress.zoo.checked import FORMS, look
+from stress.zoo.scenarios import PROTOCOLS, planted, shipped
 from stress.zoo.table import missed, rst
 from stress.zoo.twins import Edit, TwinError, twin_of
 from tools.generated import newest_zoo
@@ -31,13 +32,13 @@ def test_zoo_has_bugs_of_every_protocol():
 
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
 def test_checker_with_happens_before_finds_the_bug(bug: Bug):
-    assert look(bug.scenario, bug.protocol, "c11+hb", EXECUTIONS).said
+    assert look(planted(bug), bug.protocol, "c11+hb", EXECUTIONS).said
 
 
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
 def test_only_a_weak_memory_shows_what_is_weak(bug: Bug):
-    assert bool(look(bug.scenario, bug.protocol, "sc", EXECUTIONS).said) == (bug.name not in WEAK)
-    found = look(bug.scenario, bug.protocol, "c11", EXECUTIONS).said
+    assert bool(look(planted(bug), bug.protocol, "sc", EXECUTIONS).said) == (bug.name not in WEAK)
+    found = look(planted(bug), bug.protocol, "c11", EXECUTIONS).said
     assert bool(found) == (bug.name not in UNSEEN)
 
 

@@ -1,7 +1,7 @@
 """A flow table that is private to its worker is found in the running engine, by who is lost.
 
 Method: the whole engine on a small capture, with a twin of the worker's module whose table is a
-copy (stress/zoo/private_table.py), beside the shipped one. No order and no race is wrong there, and
+copy (stress/zoo/planted.py), beside the shipped one. No order and no race is wrong there, and
 all records are right: only the comparison of what workers counted with what stands in their tables
 shows it. What it cannot show: tables of which only a part is private.
 """
@@ -20,8 +20,7 @@ from tests.process import runs
 
 WORKERS = 2
 PACKETS = 200  # The kernels run as Python: nothing is compiled for a twin.
-SHIPPED = ("-c", "from engine.cli import main; main()")
-PRIVATE = ("-m", "stress.zoo.private_table")
+SHIPPED, PRIVATE = (("-m", "stress.zoo.planted", name) for name in ("shipped", "private_table"))
 LIMIT_S = 300
 
 
@@ -36,7 +35,17 @@ def capture(tmp_path_factory):
 
 def ended(*program: str, capture) -> tuple[int, dict]:
     """Return (exit code, JSON) of a run of the engine, or of a twin, over a capture."""
-    words = ["run", "--json", "--digest", "--no-score", "-n", str(WORKERS), "-r", str(capture)]
+    words = [
+        "engine",
+        "run",
+        "--json",
+        "--digest",
+        "--no-score",
+        "-n",
+        str(WORKERS),
+        "-r",
+        str(capture),
+    ]
     done = subprocess.run(
         [sys.executable, *program, *words],
         capture_output=True,

@@ -84,6 +84,7 @@ def _reader(snapshot):
                 continue
             torn += rows[0, 0] != latest + 1 or rows[0, 1] != 7 * latest
             latest += 1
+            tries = 0
         return latest, torn
 
     return read

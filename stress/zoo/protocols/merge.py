@@ -152,7 +152,7 @@ def _capture(publish):
             slot[TIME], slot[REFERENCE] = number // 2 * _STEP_NS, 2 * number
             slot[LENGTHS] = 1  # Else it were a control record.
             written_one(own, ring, 0)
-            number += 1
+            number, tries = number + 1, 0
             own[state.NEWEST_TIME], own[state.HAS_NEWEST] = (number - 1) // 2 * _STEP_NS, 1
             own[state.NEWEST_REFERENCE] = 2 * number - 1
         publish_all(own, first_ring)
@@ -194,6 +194,7 @@ def _worker(spsc, consume):
             table[_CLOCK], table[_CLOCK_REFERENCE] = slot[TIME], slot[REFERENCE]
             table[_PACKET_HEAD] = first + 1
             publish(part, packets)
+            tries = 0
         return table[EVENT_TAIL]
 
     return work
@@ -226,6 +227,7 @@ def _classifier(merge):
             lane[HEAD] += 1
             taken += 1
             give_back(lane)
+            tries = 0
         return taken, wrong
 
     return take

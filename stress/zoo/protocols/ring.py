@@ -59,6 +59,7 @@ def _producer(twin):
             words[slot + 1] = 10 * sequence  # Plain: likewise.
             sequence += 1
             publish(ring, sequence)
+            tries = 0
         return sequence
 
     return produce
@@ -84,6 +85,7 @@ def _consumer(twin):
                     wrong += 1
             sequence = first + readable
             release(ring, sequence)
+            tries = 0
         return sequence, wrong
 
     return consume

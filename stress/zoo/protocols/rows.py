@@ -92,6 +92,7 @@ def _reader(snapshot):
             torn += private[_LINE + _END] != 7 * change
             older += change < latest
             latest = max(latest, change)
+            tries = 0
         return latest, torn, older
 
     return read

@@ -6,9 +6,9 @@ from engine.memory.addresses import words_at
 from stress.engine_model import ENGINE_MODEL
 from stress.zoo.uncached import uncached
 
-TRIES = (
-    1 << 23
-)  # Pauses before a role gives up, a second or so. The checker sees at once who waits.
+# Pauses without any progress before a role gives up, half a second of its own time or so. The
+# checker sees at once who waits.
+TRIES = 1 << 23
 
 
 @uncached

@@ -108,6 +108,7 @@ def _reader(spsc):
             beyond += head + readable < time
             release(ring, head + readable)
             latest = max(time, latest)
+            tries = 0
         return latest, torn, older, beyond
 
     return read
