@@ -123,7 +123,10 @@ def counter_index(stage: str, name: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One kind of line that a stage sends to the supervisor. `text` is what a person reads."""
+    """One kind of line that a stage sends to the supervisor. `text` is what a person reads.
+
+    "replaced" is written by the supervisor, behind what the dead process has told.
+    """
 
     fields: tuple[str, ...]
     text: str
@@ -132,6 +135,10 @@ class Report:
 REPORTS = {
     "ready": Report((), "{process} is ready"),
     "recovered": Report(("packets",), "{process} took {packets} packets of a dead one back"),
+    "replaced": Report(
+        ("pid", "signal", "hung", "time_ns"),
+        "{process} (pid {pid}) ended by {signal}; it is replaced",
+    ),
     "failed": Report(("error", "exit_code"), "{process}: {error}"),
     "damage": Report(
         ("source", "path", "offset", "reason"),

@@ -1,6 +1,7 @@
 """run.json: what a run was, what it read, counted and wrote. In every folder that a run writes.
 
-The supervisor makes it at the end, from the plan, the counters and the reports of the stages. With
+The supervisor makes it at the end, or its heir, from the plan, the counters and the reports of the
+stages. With
 it `engine check DIR` proves the run from its written files alone. Its schema is RunRecord; a change
 that readers must know of moves SCHEMA.
 
@@ -27,6 +28,7 @@ from engine.rings.statistics import Statistics, stage_of
 RUN_JSON = "run.json"
 SCHEMA = 1
 HIDDEN = "(hidden)"
+DONE, FAILED, ORPHANED = "done", "failed", "supervisor_killed"  # What `ended` may be.
 _KEY_SETTING = "hash.key"
 
 
@@ -100,6 +102,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     started_ns: int
     ended_ns: int
     exit_code: int
+    ended: str = ""  # DONE, FAILED, ORPHANED; older engines did not write it.
     host: dict[str, str | int]
     profile: str = ""  # Engines before there were profiles did not write it.
     config: dict[str, str | int | bool | list[str]]
@@ -137,6 +140,7 @@ class RunFacts:
     sources: list[Source]  # Of source_files().
     model: dict = field(default_factory=dict)  # The summary of the model card.
     replacements: list[dict] = field(default_factory=list)
+    ended: str = ""
 
 
 def process_facts(statistics: Statistics) -> dict[str, Process]:
@@ -203,6 +207,7 @@ def run_record(plan: RunPlan, facts: RunFacts) -> RunRecord:
         started_ns=facts.started_ns,
         ended_ns=facts.ended_ns,
         exit_code=facts.exit_code,
+        ended=facts.ended,
         host=_host(),
         profile=plan.profile,
         config=_config(plan),

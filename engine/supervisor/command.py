@@ -1,5 +1,6 @@
 """`engine run` from its options to its exit code: plan, run, run.json, summary."""
 
+import os
 import sys
 import time
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from engine.recorder.files import write_standard_output
 from engine.recorder.folder import prepare_folder
 from engine.recorder.outputs import WITH_HISTORY, check_outputs
 from engine.recorder.run_json import (
+    RUN_JSON,
     RunFacts,
     run_record,
     source_files,
@@ -20,12 +22,14 @@ from engine.recorder.run_json import (
 )
 from engine.rings.plan import RunPlan, new_run_name
 from engine.supervisor.open_files import allow_open_files
+from engine.supervisor.outcome import Outcome
 from engine.supervisor.progress import Shown, Silent, show_error
-from engine.supervisor.run import INTERRUPTED, Outcome, Supervisor
+from engine.supervisor.run import DIED, INTERRUPTED, Supervisor
 from engine.supervisor.summary import as_json, as_text, is_lossy
 from engine.supervisor.zygote import cpu_s
 
 STRICT = 3
+LAST_WORDS = "the supervisor was killed; what had been read is written whole, the rest was not read"
 ERRORS_SHOWN = 3  # The first is the cause, the rest mostly its consequences.
 
 
@@ -94,12 +98,16 @@ def run_command(config: Config, options: RunOptions) -> int:
     if plan.folder is not None:
         prepare_folder(plan.folder, options.overwrite)
     observer = Silent() if options.as_json else Shown()
+    arena = needs_arena(plan.files, config.payload_is_copied)
+    supervisor = Supervisor(plan, observer, arena, _write_last)
     try:
-        arena = needs_arena(plan.files, config.payload_is_copied)
-        outcome = Supervisor(plan, observer, arena).run()
+        try:
+            outcome = supervisor.run()
+        finally:
+            observer.close()
+        _write_record(plan, outcome)
     finally:
-        observer.close()
-    _write_record(plan, outcome)
+        supervisor.close()
     if options.strict and outcome.exit_code == 0 and is_lossy(outcome):
         outcome.exit_code = STRICT
     if options.as_json:
@@ -118,8 +126,9 @@ def _write_record(plan: RunPlan, outcome: Outcome) -> None:
     if plan.folder is None:
         return
     begin_s, begin_cpu_s = time.monotonic(), cpu_s()
-    # Who interrupts twice does not wait for that.
-    is_hashed = plan.config.recorder.source_digests and outcome.exit_code != INTERRUPTED
+    # Who interrupts twice does not wait for that, nor does who may be killed as others were.
+    in_haste = outcome.orphaned or outcome.exit_code == INTERRUPTED
+    is_hashed = plan.config.recorder.source_digests and not in_haste
     card = {}
     if plan.score:
         path = models.path_of(plan.config.model.path)
@@ -128,7 +137,8 @@ def _write_record(plan: RunPlan, outcome: Outcome) -> None:
         command=("engine", *sys.argv[1:]),
         started_ns=outcome.started_ns,
         ended_ns=outcome.ended_ns,
-        exit_code=outcome.exit_code,
+        exit_code=outcome.exit_code or (DIED if outcome.orphaned else 0),
+        ended=outcome.ended,
         processes=outcome.processes,
         reports=outcome.reports,
         replacements=outcome.replacements,
@@ -142,3 +152,11 @@ def _write_record(plan: RunPlan, outcome: Outcome) -> None:
         outcome.exit_code = outcome.exit_code or error.exit_code
     outcome.wall_s += time.monotonic() - begin_s
     outcome.cpu_s += cpu_s() - begin_cpu_s
+
+
+def _write_last(plan: RunPlan, outcome: Outcome) -> None:
+    """Say how the run of a dead supervisor ended: in run.json, if it had not, and to people."""
+    if plan.folder is not None and not os.path.exists(os.path.join(plan.folder, RUN_JSON)):
+        _write_record(plan, outcome)
+    for error in outcome.errors[:ERRORS_SHOWN] or [LAST_WORDS]:
+        show_error(error)

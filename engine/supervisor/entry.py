@@ -1,7 +1,7 @@
 """How a stage's process begins, whoever started it: signals, orphanhood, reports, and its main.
 
 A stage ignores INT, TERM and HUP: the supervisor alone decides, by the stop word. It ends with its
-parent: a run without a supervisor has nobody who could unlink what it shares. Started as a program
+parent: a run without one has nobody who could unlink what it shares. Started as a program
 of its own (process.start = spawn) it reads the plan as JSON from a pipe; forked from the zygote it
 has it already.
 """
@@ -22,25 +22,42 @@ from engine.rings.plan import RunPlan
 from engine.rings.report import Reporter
 from engine.rings.statistics import stage_of
 
-PR_SET_PDEATHSIG = 1
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 FAILED = 1  # Exit code of a stage that has reported why.
 _TRACEBACK_LINES = 12
 
 
 def die_with(parent: int) -> None:
     """Have the kernel kill this process when its parent ends; end at once if it has already."""
-    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(FAILED)
 
 
-def run_stage_process(plan: RunPlan, name: str, descriptor: int, parent: int) -> int:
+def signal_at_end_of(parent: int, number: signal.Signals) -> None:
+    """Have a signal sent to this process when its parent ends; at once if it has already."""
+    _prctl(PR_SET_PDEATHSIG, number)
+    if os.getppid() != parent:
+        signal.raise_signal(number)
+
+
+def adopt_orphans() -> None:
+    """Have children come to this process whose parents end; they can then be waited for."""
+    _prctl(PR_SET_CHILD_SUBREAPER, 1)
+
+
+def _prctl(option: int, value: int) -> None:
+    if ctypes.CDLL(None, use_errno=True).prctl(option, ctypes.c_ulong(value), 0, 0, 0):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+def run_stage_process(plan: RunPlan, name: str, reporter: Reporter, parent: int) -> int:
     """Run the stage `name` of a run in this process; return its exit code."""
     die_with(parent)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     faulthandler.enable(open(os.devnull, "wb"))  # noqa: SIM115 - lives as long as the process.
-    reporter = Reporter(descriptor, name)
     stage, _, number = name.partition(".")
     try:
         mains()[stage](plan, int(number or 0), reporter)
@@ -66,13 +83,13 @@ def decode_plan(text: bytes) -> RunPlan:
 
 
 def main(arguments: list[str]) -> int:
-    """Run a stage as a program: name, descriptor of the plan, of the reports, parent's pid."""
+    """Run a stage as a program: name, descriptors (plan, reports, who is woken), parent's pid."""
     name = arguments[0]
-    plan_descriptor, report_descriptor, parent = map(int, arguments[1:])
+    plan_descriptor, log, wake, parent = map(int, arguments[1:])
     with open(plan_descriptor, "rb") as file:
         plan = decode_plan(file.read())
     assert stage_of(name) in mains()
-    return run_stage_process(plan, name, report_descriptor, parent)
+    return run_stage_process(plan, name, Reporter(log, name, wake), parent)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,13 @@
-"""What is lost when a stage dies: from the counters and rings that it leaves behind."""
+"""How a process died, what is lost by it, and whether the others do anything: from exit status,
+counters and rings.
+"""
+
+import os
+import signal
+import time
 
 from engine.pipeline import Segments
+from engine.rings.spsc import HEAD, TAIL
 from engine.rings.statistics import Statistics, stage_of
 
 
@@ -29,3 +36,32 @@ def what_all_lose(statistics: Statistics) -> str:
     """Return a clause on what is lost when all stages end at once."""
     live = sum(line["live"] for line in statistics.processes())
     return f"{live:,} live flows of all tables are not reported"
+
+
+def how_it_ended(status: int) -> str:
+    """Return what ended a process, from its status as waitpid has it."""
+    if not os.WIFSIGNALED(status):
+        return f"exit code {os.waitstatus_to_exitcode(status)}"
+    number = os.WTERMSIG(status)
+    if number == signal.SIGBUS:
+        return "SIGBUS: a capture file became shorter while it was read"
+    return signal.Signals(number).name
+
+
+class Stillness:
+    """How long nothing has moved in the rings of a run."""
+
+    def __init__(self, segments: Segments) -> None:
+        self._segments = segments
+        self._seen: list[int] = []
+        self._since_ns = time.monotonic_ns()
+
+    def lasts_ns(self) -> int:
+        """Return for how long; call it again and again."""
+        rings = self._segments.rings.values()
+        # Plain: whether they change is all that counts.
+        seen = [int(ring.header[word]) for ring in rings for word in (HEAD, TAIL)]
+        now_ns = time.monotonic_ns()
+        if seen != self._seen:
+            self._seen, self._since_ns = seen, now_ns
+        return now_ns - self._since_ns

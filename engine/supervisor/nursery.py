@@ -1,8 +1,13 @@
-"""Who starts the stages and hears of their ends: through the zygote, or one program each.
+"""Who starts stages and hears of their ends: through the zygote, or one program each.
 
-Both say the same to the supervisor: what `poll` returns are the zygote's messages.
+Both say the same to the supervisor: what `poll` returns are the zygote's messages, and one more:
+
+    {"said": "zygote", "pid": p, "status": s}    it has ended, and every stage with it, as told next
+
+`renew` makes another zygote. What is started before it has loaded waits in its pipe.
 """
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -10,83 +15,126 @@ import sys
 import time
 from collections.abc import Callable
 
-from engine.errors import ProcessError
 from engine.rings.plan import RunPlan
-from engine.supervisor.entry import encode_plan
+from engine.rings.report import ReportLogs
+from engine.supervisor.entry import adopt_orphans, encode_plan
 from engine.supervisor.kernels import load_kernels
-from engine.supervisor.zygote import Lines, send_line, zygote_process
+from engine.supervisor.zygote import Lines, Zygote, send_line, zygote_process
 
 END_S = 2.0  # Given to the zygote to end by itself.
-_GONE = "the zygote process ended, and every stage with it"
+Heir = tuple[Callable[[Zygote], None], Callable[[], bool]]  # As zygote_process takes them.
 
 
 class ForkNursery:
     """Starts stages through the zygote (process.start = fork)."""
 
-    def __init__(self, plan: RunPlan, reports: dict[str, int]) -> None:
+    def __init__(self, plan: RunPlan, logs: ReportLogs, heir: Heir) -> None:
+        self._plan, self._logs, self._heir = plan, logs, heir
+        self._pids: dict[str, int] = {}  # Of the stages that run; 0: not told yet.
+        adopt_orphans()
+        self.renew()
+
+    def renew(self) -> None:
+        """Fork a zygote."""
         commands_read, self._commands = os.pipe()
         answers_read, answers_write = os.pipe()
-        parent = os.getpid()
         sys.stdout.flush()
         sys.stderr.flush()
         self.pid = os.fork()
         if self.pid == 0:
             os.close(self._commands)
             os.close(answers_read)
-            zygote_process(plan, (commands_read, answers_write), reports, parent)
+            zygote = Zygote(self._plan, (commands_read, answers_write), self._logs)
+            zygote_process(zygote, *self._heir)
         os.close(commands_read)
         os.close(answers_write)
         self._answers = Lines(answers_read)
         self._loaded = False
+        for name in self._pids:  # Asked for, and never begun.
+            self.start(name)
 
     @property
     def descriptors(self) -> list[int]:
         """Return what becomes readable when there is something to poll."""
-        return [self._answers.descriptor]
+        return [] if self.is_gone else [self._answers.descriptor]
+
+    @property
+    def is_gone(self) -> bool:
+        """Return whether there is no zygote, and so no stage."""
+        return self._answers.closed
 
     def poll(self) -> list[dict]:
-        """Return what has happened since the last call; ProcessError when the zygote is gone."""
+        """Return what has happened since the last call."""
+        if self.is_gone:
+            return []
         messages = self._answers.read()
-        if self._answers.closed and not messages:
-            raise ProcessError(_GONE)
+        for message in messages:
+            if message["said"] == "started":
+                self._pids[message["name"]] = message["pid"]
+            elif message["said"] == "ended":
+                self._pids.pop(message["name"], None)
         self._loaded |= any(message["said"] == "loaded" for message in messages)
+        if self.is_gone:
+            messages += self._bury()
+        return messages
+
+    def _bury(self) -> list[dict]:
+        """Wait for the zygote and for every stage; return how they ended, readers first."""
+        _, status = os.waitpid(self.pid, 0)
+        os.close(self._commands)
+        os.close(self._answers.descriptor)
+        statuses = {}  # The kernel has killed the stages (entry.die_with); now they are ours.
+        with contextlib.suppress(ChildProcessError):
+            while True:
+                pid, how = os.waitpid(-1, 0)
+                statuses[pid] = how
+        messages = [{"said": "zygote", "pid": self.pid, "status": status}]
+        for name, pid in list(self._pids.items()):
+            if pid:
+                # One that the zygote had waited for without telling: killed, for all that we know.
+                how = statuses.get(pid, int(signal.SIGKILL))
+                messages.append({"said": "ended", "name": name, "pid": pid, "status": how})
+                del self._pids[name]
         return messages
 
     def start(self, name: str) -> None:
         """Start a stage, or its replacement."""
-        self._tell(start=name)
+        self._pids[name] = 0
+        if not self.is_gone:
+            send_line(self._commands, start=name)
 
     def kill(self, name: str) -> None:
         """End a stage's process at once, if it lives."""
-        self._tell(kill=name)
-
-    def _tell(self, **command) -> None:
-        try:
-            send_line(self._commands, **command)
-        except BrokenPipeError:
-            raise ProcessError(_GONE) from None
+        if not self.is_gone:
+            send_line(self._commands, kill=name)
 
     def close(self) -> None:
         """End the zygote and all that it still has; at once if it is still loading or stopped."""
+        if self.is_gone:
+            return
+        send_line(self._commands, end=True)
         os.close(self._commands)
         os.close(self._answers.descriptor)
+        self._answers.closed = True
         deadline = time.monotonic() + (END_S if self._loaded else 0.0)
         while not os.waitpid(self.pid, os.WNOHANG)[0]:
             if time.monotonic() > deadline:
                 os.kill(self.pid, signal.SIGKILL)  # Its children die with it (entry.die_with).
-                os.waitpid(self.pid, 0)
-                return
+                break
             time.sleep(0.001)
+        with contextlib.suppress(ChildProcessError):
+            while True:
+                os.waitpid(-1, 0)
 
 
 class SpawnNursery:
     """Starts every stage as a program of its own (process.start = spawn)."""
 
-    def __init__(
-        self, plan: RunPlan, reports: dict[str, int], compiling: Callable[[], None]
-    ) -> None:
+    is_gone = False  # There is no zygote that could be.
+
+    def __init__(self, plan: RunPlan, logs: ReportLogs, compiling: Callable[[], None]) -> None:
         self._plan = encode_plan(plan)
-        self._reports = reports
+        self._logs = logs
         self._children: dict[str, subprocess.Popen] = {}
         self._messages: list[dict] = [{"said": "loaded", "seconds": load_kernels(compiling)}]
 
@@ -107,16 +155,16 @@ class SpawnNursery:
 
     def start(self, name: str) -> None:
         """Start a stage, or its replacement."""
-        report = self._reports[name]
+        log, wake = self._logs.descriptors[name], self._logs.wake
         # Not a pipe: the plan of many sources is longer than one takes, and nobody reads it yet.
         with open(os.memfd_create("plan"), "wb") as file:
             file.write(self._plan)
             file.flush()
             os.lseek(file.fileno(), 0, os.SEEK_SET)
-            words = [name, str(file.fileno()), str(report), str(os.getpid())]
+            numbers = (file.fileno(), log, wake, os.getpid())
             child = subprocess.Popen(
-                [sys.executable, "-m", "engine.supervisor.entry", *words],
-                pass_fds=(file.fileno(), report),
+                [sys.executable, "-m", "engine.supervisor.entry", name, *map(str, numbers)],
+                pass_fds=(file.fileno(), log, wake),
             )
         self._children[name] = child
         self._messages.append({"said": "started", "name": name, "pid": child.pid, "cpu_s": 0.0})
@@ -135,9 +183,9 @@ class SpawnNursery:
 
 
 def make_nursery(
-    plan: RunPlan, reports: dict[str, int], compiling: Callable[[], None]
+    plan: RunPlan, logs: ReportLogs, compiling: Callable[[], None], heir: Heir
 ) -> ForkNursery | SpawnNursery:
     """Return what starts the stages of a run. `compiling` is called by what does not poll."""
     if plan.config.process.start == "spawn":
-        return SpawnNursery(plan, reports, compiling)
-    return ForkNursery(plan, reports)
+        return SpawnNursery(plan, logs, compiling)
+    return ForkNursery(plan, logs, heir)

@@ -3,7 +3,8 @@
 A stage is replaced when its module knows how to recover: a worker takes its last batch back and
 goes on (flows/recover.py); the classifier takes its last step back (classifier/transaction.py); the
 recorder goes on from its ledger (recorder/ledger.py); capture reads everything again and leaves out
-what its rings have had (capture/resume.py), where everything can be read again. Killed from outside
+what its rings have had (capture/resume.py), where everything can be read again. With the zygote
+die all stages, and all are replaced by it and with it. Killed from outside
 a stage may be replaced any number of times. What it cannot survive is what it is given: one that
 took nothing and died within a second, or hung, was in vain, and so was a capture that sent nothing,
 however long it caught up; after so many of them in a row the run ends. Not a few: somebody who
@@ -15,12 +16,15 @@ import time
 from dataclasses import dataclass
 
 from engine.capture.sources import passing_source
+from engine.layouts import DONE
 from engine.pipeline import Segments
 from engine.rings.plan import RunPlan
+from engine.rings.report import ReportLogs
 from engine.rings.spsc import HEAD, TAIL
 from engine.rings.statistics import stage_of
 
 REPLACED = ("worker", "capture", "classifier", "recorder")
+ZYGOTE = "zygote"
 IN_VAIN_MAX = 32
 HANG_WEIGHT = 8  # One that hung counts for so many: it took process.stall_timeout.
 SHORT_S = 1.0
@@ -45,10 +49,12 @@ class _Life:
 class Replacements:
     """The replacements of a run; `made` is what run.json says of them."""
 
-    def __init__(self, plan: RunPlan, segments: Segments) -> None:
+    def __init__(self, plan: RunPlan, segments: Segments, logs: ReportLogs) -> None:
+        self._logs = logs
         self._on = plan.config.process.replace
         self._passing = passing_source(plan.files)
         self._segments = segments
+        self._statistics = segments.statistics
         self._lives: dict[str, _Life] = {}
         self._hung: set[str] = set()
         self.made: list[dict] = []
@@ -70,7 +76,7 @@ class Replacements:
         return True
 
     def grant(self, name: str, pid: int, number: int) -> bool:
-        """Count a death by signal; return whether the stage is to be replaced now."""
+        """Count a death by signal; return whether the process is to be replaced now."""
         hung = name in self._hung
         self._hung.discard(name)
         # A file that became shorter is shorter for a replacement too.
@@ -84,24 +90,27 @@ class Replacements:
         self._lives[name] = _Life(taken, now_s, count)
         if count >= IN_VAIN_MAX:
             return False
-        self.made.append(
-            {
-                "process": name,
-                "pid": pid,
-                "signal": signal.Signals(number).name,
-                "hung": hung,
-                "time_ns": time.time_ns(),
-                "packets_taken_back": 0,
-            }
+        self._logs.reporter(name).send(
+            "replaced",
+            pid=pid,
+            signal=signal.Signals(number).name,
+            hung=hung,
+            time_ns=time.time_ns(),
         )
         return True
 
-    def recovered(self, name: str, packets: int) -> None:
-        """Note how many packets a replacement took back."""
-        for made in reversed(self.made):
-            if made["process"] == name:
-                made["packets_taken_back"] += packets
-                return
+    def note(self, report: dict) -> None:
+        """Keep a report on replacements: who was replaced, and how many packets were taken back."""
+        if report["report"] == "replaced":
+            if any(_same_process(made, report) for made in self.made):
+                return  # The heir has found again what the supervisor had found.
+            names = ("process", "pid", "signal", "hung", "time_ns")
+            self.made.append({name: report[name] for name in names} | {"packets_taken_back": 0})
+        elif report["report"] == "recovered":
+            for made in reversed(self.made):
+                if made["process"] == report["process"]:
+                    made["packets_taken_back"] += report["packets"]
+                    return
 
     def is_in_vain(self, name: str) -> bool:
         """Return whether so many replacements in a row were in vain that there is no other."""
@@ -109,18 +118,26 @@ class Replacements:
 
     def why_not(self, name: str) -> str:
         """Return why a stage that could be replaced is not, as a clause; empty if it could not."""
-        if name == "capture" and self._on and self._passing is not None:
+        if self._on and self._is_passing(name):
             return f"; {self._passing!r} can be read only once, so it is not replaced"
         return ""
 
-    def _may(self, name: str) -> bool:
-        if name == "capture" and self._passing is not None:
+    def _is_passing(self, name: str) -> bool:
+        """Return whether what capture took out of a pipe would be lost."""
+        if self._passing is None or name not in ("capture", ZYGOTE):
             return False
-        return self._on and stage_of(name) in REPLACED
+        line = self._statistics.process("capture")
+        return bool(line["pid"]) and line["state"] != DONE
+
+    def _may(self, name: str) -> bool:
+        return self._on and not self._is_passing(name) and stage_of(name) in (*REPLACED, ZYGOTE)
 
     def _taken(self, name: str) -> int:
         """Return a number that grows whenever the stage takes or sends something."""
         rings = self._segments.rings
+        if name == ZYGOTE:
+            # Plain: words of processes that are dead.
+            return sum(int(ring.header[HEAD] + ring.header[TAIL]) for ring in rings.values())
         if name == "capture":
             # Plain: words of a process that is dead.
             return sum(
@@ -136,6 +153,10 @@ class Replacements:
         worker = int(name.partition(".")[2])
         head = int(rings["packets", worker].header[HEAD])  # Plain: its writer is dead.
         return head + int(rings["events", worker].header[TAIL])  # Plain: likewise.
+
+
+def _same_process(one: dict, other: dict) -> bool:
+    return (one["process"], one["pid"]) == (other["process"], other["pid"])
 
 
 class Told:

@@ -3,8 +3,8 @@ happened.
 
     make segments -> start zygote -> kernels loaded -> start stages -> watch -> all ended -> unlink
 
-Whatever happens, the segments are unlinked: by the run itself, or, after kill -9 of it, by the next
-(segments whose locks nobody holds belong to dead runs).
+Whatever happens, the segments are unlinked: by the run itself; after kill -9 of the supervisor by
+the zygote, its heir; after kill -9 of both by the next run (nobody holds their locks).
 
 First INT, TERM or HUP: capture stops reading, everything drains, every flow becomes a record, exit
 0. Second INT, or one while kernels are being compiled: processes are killed at once, exit 130. A
@@ -16,21 +16,24 @@ import os
 import select
 import signal
 import time
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import replace
 
-from engine.errors import ProcessError, SegmentError
+from engine.errors import SegmentError
 from engine.flows.witness import outside_of_table
 from engine.layouts import DONE, DRAIN, LEAVE, RUN, RUNNING
 from engine.pipeline import Segments
-from engine.recorder.run_json import Process, process_facts
+from engine.recorder.run_json import process_facts
 from engine.rings.plan import RunPlan
-from engine.rings.report import ReportReader
+from engine.rings.report import ReportLogs
 from engine.rings.segment import find_segments
 from engine.rings.statistics import Statistics, process_names, stage_of
-from engine.supervisor.losses import what_all_lose, what_is_lost
+from engine.supervisor.losses import Stillness, how_it_ended, what_all_lose, what_is_lost
 from engine.supervisor.nursery import make_nursery
-from engine.supervisor.replacements import REPLACED, Replacements, Told
-from engine.supervisor.zygote import cpu_s
+from engine.supervisor.outcome import Outcome
+from engine.supervisor.progress import Silent
+from engine.supervisor.replacements import REPLACED, ZYGOTE, Replacements, Told
+from engine.supervisor.zygote import Zygote, cpu_s
 
 POLL_S = 0.05
 BLIND_NS = 500_000_000  # Not having looked for so long means that we were stopped ourselves.
@@ -39,40 +42,19 @@ INTERRUPTED = 130
 DIED = 4
 
 
-@dataclass(slots=True)
-class Outcome:
-    """How a run ended. `counters` are sums by stage; times in seconds."""
-
-    exit_code: int = 0
-    errors: list[str] = field(default_factory=list)
-    reports: list[dict] = field(default_factory=list)
-    replacements: list[dict] = field(default_factory=list)
-    counters: dict[str, dict[str, int]] = field(default_factory=dict)
-    processes: dict[str, Process] = field(default_factory=dict)
-    started_ns: int = 0
-    ended_ns: int = 0
-    ready_ns: int = 0  # When all stages ran, by the clock of started_ns; 0: they never did.
-    start_s: float = 0.0  # From the start until the stages ran.
-    wall_s: float = 0.0  # From then until the last stage ended.
-    cpu_s: float = 0.0  # Of all processes from ready to done, run.json too: what packets cost.
-    start_cpu_s: float = 0.0  # Of all processes until they were ready.
-    compiled: bool = False
-
-    def summary_of(self, process: str) -> dict:
-        """Return what a stage reported at its end; empty if it did not come to it."""
-        for report in self.reports:
-            if report["report"] == "finished" and report["process"] == process:
-                return report["summary"]
-        return {}
-
-
 class Supervisor:
-    """A run in progress. `observer` is shown what happens: see progress.py."""
+    """A run in progress. `observer` is shown what happens: see progress.py.
 
-    def __init__(self, plan: RunPlan, observer, arena: bool) -> None:
+    `write_down` is called with the plan and the outcome by the heir of a supervisor that died.
+    """
+
+    def __init__(
+        self, plan: RunPlan, observer, arena: bool, write_down: Callable[[RunPlan, Outcome], None]
+    ) -> None:
         self._plan = plan
         self._observer = observer
         self._arena = arena
+        self._write_down = write_down
         self._outcome = Outcome(started_ns=time.time_ns())
         self._names = process_names(plan.workers)
         self._alive: dict[str, int] = {}
@@ -80,10 +62,11 @@ class Supervisor:
         self._begin = time.monotonic()
         self._own_start_cpu_s = self._zygote_start_cpu_s = 0.0
         self._looked_ns = self._looking_since_ns = time.monotonic_ns()
-        self._readers: dict[str, ReportReader] = {}
+        self._logs = ReportLogs((*self._names, ZYGOTE))
         self._told = Told()
         self._outcome.reports = self._told.reports
-        self._writers: dict[str, int] = {}
+        self._loaded = False  # Kernels have been, so every stage has been started once.
+        self._still: Stillness | None = None  # Of the run of a dead supervisor.
         self._nursery = None
         self._replacements: Replacements | None = None
         self.segments: Segments | None = None
@@ -102,14 +85,55 @@ class Supervisor:
             try:
                 self._begin_run()
                 self._watch()
-            except ProcessError as error:
-                self._fail(f"{error}; {what_all_lose(self.statistics)}", error.exit_code)
             finally:
                 self._finish()
         finally:
             for number, action in before.items():
                 signal.signal(number, action)
         return self._outcome
+
+    def close(self) -> None:
+        """Let the zygote go: run.json is written, so nobody has to do it if we die."""
+        if self._nursery is not None:
+            self._nursery.close()
+        self._logs.close()
+
+    def inherit(self, zygote: Zygote) -> None:
+        """Do what is left to do, in the zygote: we are what the supervisor was when it forked it.
+
+        Capture reads no further, everything drains; who died is replaced.
+        """
+        self._observer, self._nursery = Silent(), zygote
+        self._outcome.orphaned = self._loaded = True
+        self._still = Stillness(self.segments)
+        self._plan = zygote.plan = replace(self._plan, state_path=self.segments.state_path)
+        if self.statistics.stop == RUN:
+            self.statistics["stop"] = DRAIN
+        elif self.statistics.stop == LEAVE:
+            self._fail("the supervisor was killed while the run was being left", DIED)
+        self._looked_ns = self._looking_since_ns = time.monotonic_ns()
+        try:
+            self._read_reports()
+            self._alive = zygote.children
+            for name in reversed(self._names):
+                if name in zygote.ended:
+                    self._take(zygote.ended[name])
+                elif name not in self._alive and not self._was_done(name):
+                    self._start(name)
+            self._watch()
+        finally:
+            self._finish()
+        self._write_down(self._plan, self._outcome)
+
+    def abandon(self) -> bool:
+        """End a run of a dead supervisor of which nothing has run; return whether it is one."""
+        if any(line["pid"] for line in self.statistics.processes()):
+            return False
+        self._outcome.orphaned = True
+        self._fail("the supervisor was killed before anything was read", DIED)
+        self._finish()
+        self._write_down(self._plan, self._outcome)
+        return True
 
     def _make_segments(self) -> Segments:
         try:
@@ -126,17 +150,15 @@ class Supervisor:
 
     def _begin_run(self) -> None:
         self.statistics = self.segments.statistics
-        self._replacements = Replacements(self._plan, self.segments)
+        self._replacements = Replacements(self._plan, self.segments, self._logs)
         self._outcome.replacements = self._replacements.made
         if all(file.bytes or file.mapped for file in self._plan.files):
             self.statistics["source_bytes"] = sum(file.bytes for file in self._plan.files)
         self.statistics["sources"] = len(self._plan.files)
         if self._interrupts:  # While memory was being reserved.
             self.statistics["stop"] = DRAIN
-        for name in self._names:
-            reading, self._writers[name] = os.pipe()
-            self._readers[name] = ReportReader(reading)
-        self._nursery = make_nursery(self._plan, self._writers, self._note_compiling)
+        heir = (self.inherit, self.abandon)
+        self._nursery = make_nursery(self._plan, self._logs, self._note_compiling, heir)
 
     def _interrupted(self, number: int, frame) -> None:
         self._interrupts += 1
@@ -157,15 +179,14 @@ class Supervisor:
 
     def _watch(self) -> None:
         """Serve until every stage has ended, or the run is to be left."""
-        started = False
-        while self._alive or not started:
-            ready = [reader.descriptor for reader in self._readers.values() if not reader.closed]
-            select.select(ready + self._nursery.descriptors, [], [], POLL_S)
+        while self._alive or not self._loaded:
+            select.select([self._logs.wake, *self._nursery.descriptors], [], [], POLL_S)
             self._read_reports()
             for message in self._nursery.poll():
-                started |= message["said"] == "loaded"
                 self._take(message)
             if self.statistics.stop == LEAVE or self._outcome.errors:
+                return
+            if self._still and self._is_stuck():
                 return
             self._check_heartbeats()
             self._observer.tick(self.statistics, self._interrupts)
@@ -178,14 +199,34 @@ class Supervisor:
         elif said == "failed":
             self._fail(message["error"], 1)
         elif said == "loaded":
-            for name in reversed(self._names):  # Readers first: nobody waits for a late one.
-                self._nursery.start(name)
-                self._alive[name] = 0
+            # Readers first: nobody waits for a late one. Of another zygote: they are started.
+            for name in () if self._loaded else reversed(self._names):
+                self._start(name)
+            self._loaded = True
         elif said == "started":
             self._alive[message["name"]] = message["pid"]
             self._zygote_start_cpu_s = message["cpu_s"]
+        elif said == "zygote":
+            self._bury_zygote(message["pid"], message["status"])
         else:
             self._bury(message["name"], message["pid"], message["status"])
+
+    def _start(self, name: str) -> None:
+        self._nursery.start(name)
+        self._alive[name] = 0
+
+    def _bury_zygote(self, pid: int, status: int) -> None:
+        """Take note that the zygote has ended, and every stage with it; replace it if it may be."""
+        if self.statistics.stop == LEAVE or self._outcome.errors:
+            return
+        text = f"the zygote (pid {pid}) ended by {how_it_ended(status)}, and every stage with it"
+        is_killed = os.WIFSIGNALED(status)
+        if is_killed and self._replacements.grant(ZYGOTE, pid, os.WTERMSIG(status)):
+            self._observer.tell(f"{text}; all are replaced")
+            self._nursery.renew()
+            return
+        text += self._replacements.why_not(ZYGOTE) if is_killed else ""
+        self._fail(f"{text}; {what_all_lose(self.statistics)}", DIED)
 
     def _note_compiling(self) -> None:
         self._outcome.compiled = True
@@ -195,10 +236,10 @@ class Supervisor:
     def _bury(self, name: str, pid: int, status: int) -> None:
         """Take note that a stage's process has ended; it is a failure unless it was done."""
         self._read_reports()
-        self._readers[name].forget_partial()
+        self._logs.forget_partial(name)
         self._alive.pop(name, None)
-        if self.statistics.stop == LEAVE:
-            return  # As it was told to, whatever it was doing.
+        if self.statistics.stop == LEAVE or self._nursery.is_gone:
+            return  # As it was told to, whatever it was doing; or with the zygote.
         if status == 0 and self.statistics.process(name)["state"] == DONE:
             return
         if os.WIFSIGNALED(status) and self._is_replaced(name, pid, os.WTERMSIG(status)):
@@ -208,13 +249,7 @@ class Supervisor:
             if report["process"] == name:
                 self._fail(f"{name}: {report['error']}", report["exit_code"])
                 return
-        how = f"exit code {os.waitstatus_to_exitcode(status)}"
-        if os.WIFSIGNALED(status):
-            number = os.WTERMSIG(status)
-            how = signal.Signals(number).name
-            if number == signal.SIGBUS:
-                how += ": a capture file became shorter while it was read"
-        how += self._replacements.why_not(name)
+        how = how_it_ended(status) + self._replacements.why_not(name)
         if self._replacements.is_in_vain(name):
             how += ", as one replacement after the other that took nothing"
         lost = what_is_lost(self.segments, self.statistics, name)
@@ -229,8 +264,7 @@ class Supervisor:
         self._observer.tell(
             f"{name} (pid {pid}) ended by {signal.Signals(number).name}; it is replaced"
         )
-        self._nursery.start(name)
-        self._alive[name] = 0
+        self._start(name)
         return True
 
     def _was_done(self, name: str) -> bool:
@@ -239,6 +273,16 @@ class Supervisor:
             return False
         # At the end of its ring the recorder's files are not whole, the digest is not told.
         return name not in ("recorder", "classifier") or bool(self._outcome.summary_of(name))
+
+    def _is_stuck(self) -> bool:
+        """Fail the run of a dead supervisor if it does not come to its end; nobody could stop it.
+
+        What stands still, as behind a pipe that nobody reads, may do so for the stall timeout.
+        """
+        if self._still.lasts_ns() < self._plan.config.process.stall_timeout:
+            return False
+        self._fail("the supervisor was killed, and the run does not come to its end", DIED)
+        return True
 
     def _check_heartbeats(self) -> None:
         """Fail the run if a stage has been silent for too long, as far as we were looking.
@@ -250,7 +294,7 @@ class Supervisor:
         if now - self._looked_ns > BLIND_NS:
             self._looking_since_ns = now
         self._looked_ns = now
-        for name in self._alive:
+        for name in (name for name, pid in self._alive.items() if pid):
             line = self.statistics.process(name)
             began_ns = self._replacements.began_ns(name)
             silent_since_ns = max(line["heartbeat_ns"], self._looking_since_ns, began_ns)
@@ -267,15 +311,13 @@ class Supervisor:
                 return
 
     def _read_reports(self) -> None:
-        for reader in self._readers.values():
-            for report in reader.read():
-                if not self._told.take(report):
-                    continue
-                self._observer.report(report)
-                if report["report"] == "ready":
-                    self._note_ready()
-                elif report["report"] == "recovered":
-                    self._replacements.recovered(report["process"], report["packets"])
+        for report in self._logs.read():
+            if not self._told.take(report):
+                continue
+            self._observer.report(report)
+            self._replacements.note(report)
+            if report["report"] == "ready":
+                self._note_ready()
 
     def _note_ready(self) -> None:
         ready = {r["process"] for r in self._outcome.reports if r["report"] == "ready"}
@@ -303,10 +345,6 @@ class Supervisor:
         outcome.counters = self.statistics.totals()
         outcome.processes = process_facts(self.statistics)
         self._sum_cpu(own_cpu_s)
-        for reader in self._readers.values():
-            os.close(reader.descriptor)
-        for descriptor in self._writers.values():
-            os.close(descriptor)
         self.segments.unlink()
 
     def _compare_tables(self) -> None:
@@ -333,21 +371,25 @@ class Supervisor:
         self._outcome.cpu_s = stages_ns / 1e9 + max(0.0, own_cpu_s - self._own_start_cpu_s)
 
     def _leave(self) -> None:
-        """Tell whoever lives to leave; kill who does not."""
+        """Tell whoever lives to leave; kill who does not. No stage is left."""
         if self._nursery is None:
             return
-        try:
-            if self._alive:
-                self.statistics["stop"] = LEAVE
-                limit = time.monotonic() + (0 if self._interrupts > 1 else LEAVE_S)
-                while self._alive and time.monotonic() < limit:
-                    for message in self._nursery.poll():
-                        if message["said"] == "ended":
-                            self._alive.pop(message["name"], None)
-                    self._read_reports()
-                    time.sleep(POLL_S / 5)
-                for name in self._alive:
-                    self._nursery.kill(name)
-        except ProcessError:
-            pass  # The zygote is gone, and with it its children.
-        self._nursery.close()
+        if self._alive:
+            self.statistics["stop"] = LEAVE
+            self._await_ends(0 if self._interrupts > 1 else LEAVE_S)
+            for name in self._alive:
+                self._nursery.kill(name)
+            self._await_ends(LEAVE_S)
+        if self._alive:
+            self._nursery.close()  # A zygote that does not answer; they end with it.
+
+    def _await_ends(self, seconds: float) -> None:
+        limit = time.monotonic() + seconds
+        while self._alive and not self._nursery.is_gone and time.monotonic() < limit:
+            for message in self._nursery.poll():
+                if message["said"] == "ended":
+                    self._alive.pop(message["name"], None)
+            self._read_reports()
+            time.sleep(POLL_S / 5)
+        if self._nursery.is_gone:
+            self._alive.clear()

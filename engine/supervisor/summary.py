@@ -9,8 +9,8 @@ from engine.events import DROPPED, REFUSED
 from engine.recorder.escape import shown_text, whole_text
 from engine.recorder.files import PARTIAL
 from engine.rings.plan import RunPlan
+from engine.supervisor.outcome import Outcome
 from engine.supervisor.progress import is_no_capture
-from engine.supervisor.run import Outcome
 
 SCHEMA = 1
 NAMED_MAX = 3

@@ -4,13 +4,17 @@ A stage that had to import and load for itself would take two seconds; forked fr
 after 30 ms, and so does its replacement. The zygote opens no ring, starts no thread and compiles
 nothing after its first fork. Supervisor and zygote speak JSON, a line a message, over two pipes:
 
-    supervisor -> zygote    {"start": name}   {"kill": name}
+    supervisor -> zygote    {"start": name}   {"kill": name}   {"end": true}
     zygote -> supervisor    {"said": "compiling"}   {"said": "loaded", "seconds": s}
                             {"said": "started", "name": n, "pid": p, "cpu_s": its own until now}
                             {"said": "ended", "name": n, "pid": p, "status": s}
                             {"said": "failed", "error": text}
 
-It ends, with all its children, when the supervisor closes its pipe or dies.
+Told to end it ends, with all its children. Supervisors that die do not say so: then the zygote is
+the heir and does what was left to do (Supervisor.inherit), with itself in the nursery's place. One
+that is still loading, for a run of which nothing has run, leaves the loading for that.
+
+Stages are tied to the zygote: the kernel kills them when it ends (entry.die_with).
 """
 
 import contextlib
@@ -18,13 +22,17 @@ import os
 import resource
 import select
 import signal
+import traceback
+from collections.abc import Callable
 
 import msgspec
 
 from engine.errors import EngineError
 from engine.rings.plan import RunPlan
-from engine.supervisor.entry import die_with, run_stage_process
+from engine.rings.report import ReportLogs
+from engine.supervisor.entry import run_stage_process, signal_at_end_of
 
+ORPHANED = signal.SIGUSR1  # What the kernel sends the zygote when its parent ends.
 _CHUNK_BYTES = 1 << 16
 
 
@@ -50,9 +58,13 @@ class Lines:
         return [msgspec.json.decode(line) for line in lines]
 
 
-def send_line(descriptor: int, **message) -> None:
-    """Write a message; shorter than what a pipe takes at once."""
-    os.write(descriptor, msgspec.json.encode(message) + b"\n")
+def send_line(descriptor: int, **message) -> bool:
+    """Write a message, shorter than what a pipe takes at once; return whether anybody reads it."""
+    try:
+        os.write(descriptor, msgspec.json.encode(message) + b"\n")
+    except BrokenPipeError:
+        return False  # Who reads the other pipe hears of the end.
+    return True
 
 
 def cpu_s() -> float:
@@ -62,89 +74,145 @@ def cpu_s() -> float:
 
 
 class Zygote:
-    """The process itself, after the fork from the supervisor."""
+    """The process itself, after the fork from the supervisor; then the heir's nursery."""
 
-    def __init__(self, plan: RunPlan, pipes: tuple[int, int], reports: dict[str, int]) -> None:
-        self._plan = plan
+    is_gone = False  # As the other nurseries say it.
+
+    def __init__(self, plan: RunPlan, pipes: tuple[int, int], logs: ReportLogs) -> None:
+        """`pipes`: commands to read, answers to write."""
+        self.plan = plan
         self._commands, self._answers = Lines(pipes[0]), pipes[1]
-        self._reports = reports  # Writing end of each stage's reports.
+        self._logs = logs
         self._children: dict[int, str] = {}
+        self._messages: list[dict] = []
+        self.ended: dict[str, dict] = {}  # How each stage ended that has not been started again.
+        self._wake = os.pipe()
 
-    def run(self) -> None:
-        """Load, then serve until the supervisor is gone."""
+    def serve(self, orphaned: Callable[[], None]) -> bool:
+        """Load, then serve until the supervisor is gone; return whether it did not say so.
+
+        `orphaned` is called when it ends while kernels are loaded.
+        """
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
-        wake_read, wake_write = os.pipe()
-        os.set_blocking(wake_read, False)
-        os.set_blocking(wake_write, False)
-        signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
+        for descriptor in self._wake:
+            os.set_blocking(descriptor, False)
+        signal.set_wakeup_fd(self._wake[1], warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        if not self._load():
-            return
+        if not self._load(orphaned):
+            return False
         while not self._commands.closed:
-            select.select([self._commands.descriptor, wake_read], [], [])
-            with contextlib.suppress(BlockingIOError):
-                os.read(wake_read, _CHUNK_BYTES)
-            self._bury()
+            select.select([self._commands.descriptor, *self.descriptors], [], [])
+            for message in self.poll():
+                send_line(self._answers, **message)
             for command in self._commands.read():
+                if "end" in command:
+                    return False
                 if "start" in command:
-                    self._start(command["start"])
+                    self.start(command["start"])
                 else:
-                    self._kill(command["kill"])
-        for pid in self._children:
-            os.kill(pid, signal.SIGKILL)
-        for pid in self._children:
-            os.waitpid(pid, 0)  # When the supervisor goes on, nothing of the run is left.
+                    self.kill(command["kill"])
+        self._messages.clear()  # Nobody has heard them; they are in `ended` and `children`.
+        return True
 
-    def _load(self) -> bool:
+    def _load(self, orphaned: Callable[[], None]) -> bool:
         from engine.supervisor.kernels import load_kernels
 
+        parent = os.getppid()
+
+        def leave(*_) -> None:
+            if os.getppid() != parent:
+                orphaned()
+
+        signal.signal(ORPHANED, leave)
+        signal_at_end_of(parent, ORPHANED)
         try:
             seconds = load_kernels(lambda: send_line(self._answers, said="compiling"))
         except EngineError as error:
             send_line(self._answers, said="failed", error=str(error))
             return False
+        signal.signal(ORPHANED, lambda *_: None)  # From now on it only wakes us.
         send_line(self._answers, said="loaded", seconds=seconds)
         return True
 
-    def _start(self, name: str) -> None:
+    @property
+    def descriptors(self) -> list[int]:
+        """Return what becomes readable when there is something to poll."""
+        return [self._wake[0]]
+
+    @property
+    def children(self) -> dict[str, int]:
+        """Return the pids of the stages that run."""
+        return {name: pid for pid, name in self._children.items()}
+
+    def poll(self) -> list[dict]:
+        """Return what has happened since the last call: stages that began or ended."""
+        with contextlib.suppress(BlockingIOError):
+            os.read(self._wake[0], _CHUNK_BYTES)
+        for pid in list(self._children):
+            ended, status = os.waitpid(pid, os.WNOHANG)
+            if ended:
+                name = self._children.pop(pid)
+                self.ended[name] = {"said": "ended", "name": name, "pid": pid, "status": status}
+                self._messages.append(self.ended[name])
+        messages, self._messages = self._messages, []
+        return messages
+
+    def start(self, name: str) -> None:
+        """Fork a stage, or its replacement."""
         parent = os.getpid()
         pid = os.fork()
         if pid == 0:
             code = 1
             try:
                 signal.set_wakeup_fd(-1)
-                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                for number in (signal.SIGCHLD, ORPHANED):
+                    signal.signal(number, signal.SIG_DFL)
                 os.close(self._commands.descriptor)
                 os.close(self._answers)
-                code = run_stage_process(self._plan, name, self._reports[name], parent)
+                code = run_stage_process(self.plan, name, self._logs.reporter(name), parent)
             finally:
                 os._exit(code)
         self._children[pid] = name
-        send_line(self._answers, said="started", name=name, pid=pid, cpu_s=cpu_s())
+        self.ended.pop(name, None)
+        self._messages.append({"said": "started", "name": name, "pid": pid, "cpu_s": cpu_s()})
+        os.write(self._wake[1], b"\0")  # To be told at once.
 
-    def _kill(self, name: str) -> None:
+    def kill(self, name: str) -> None:
+        """End a stage's process at once, if it lives."""
         for pid, child in self._children.items():
             if child == name:
                 os.kill(pid, signal.SIGKILL)
 
-    def _bury(self) -> None:
-        """Report every child that has ended."""
-        for pid in list(self._children):
-            ended, status = os.waitpid(pid, os.WNOHANG)
-            if ended:
-                name = self._children.pop(pid)
-                send_line(self._answers, said="ended", name=name, pid=pid, status=status)
+    def close(self) -> None:
+        """End every stage, and wait for it: when the supervisor goes on, nothing is left."""
+        for pid in self._children:
+            os.kill(pid, signal.SIGKILL)
+        for pid in self._children:
+            os.waitpid(pid, 0)
+        self._children.clear()
 
 
 def zygote_process(
-    plan: RunPlan, pipes: tuple[int, int], reports: dict[str, int], parent: int
+    zygote: Zygote, inherit: Callable[[Zygote], None], abandon: Callable[[], bool]
 ) -> None:
-    """Be the zygote; never returns. `pipes`: commands to read, answers to write."""
+    """Be the zygote; never returns.
+
+    `inherit` ends the run of a dead supervisor; `abandon` one of which nothing has run yet, and
+    returns whether that was so.
+    """
     code = 1
+
+    def leave() -> None:
+        if abandon():
+            os._exit(0)
+
     try:
-        die_with(parent)
-        Zygote(plan, pipes, reports).run()
+        if zygote.serve(leave):
+            inherit(zygote)
+        zygote.close()
         code = 0
+    except Exception:
+        traceback.print_exc()  # Our bug: what a report of it needs.
     finally:
         os._exit(code)

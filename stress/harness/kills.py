@@ -2,20 +2,21 @@
 
 A run reads from a FIFO that is filled piece by piece, so that there always is a middle, or a file
 through rings of no size. What must come of a kill depends on who is replaced (process.replace;
-capture not where it reads a FIFO): the run ends as if nothing had been, or with exit 4 and the name
-of who died.
+capture, and the zygote with it, not where it reads a FIFO): the run ends as if nothing had been, or
+with exit 4 and the name of who died. A supervisor's end is that of the run: what it had read is
+whole.
 """
 
-import contextlib
-import importlib
 import os
 import random
 import signal
 import subprocess
 from pathlib import Path
 
+from engine.check import check_folder, is_wrong
 from engine.rings.segment import find_segments
 from engine.rings.statistics import stage_of
+from engine.supervisor.replacements import REPLACED, ZYGOTE
 from stress.harness.faults import digest_alone, set_words
 from stress.harness.outcome import (
     ACCEPTABLE,
@@ -28,7 +29,7 @@ from stress.harness.outcome import (
 )
 from stress.harness.runs import EXACT, WHOLE, Ran, faults, judge, running, words_of
 from stress.harness.runs import run_engine as run_words
-from tests.process.runs import Fifo, LiveRun, mixed_capture, run_engine, until
+from tests.process.runs import Fifo, LiveRun, mixed_capture, until
 
 WORKERS = 2
 KINDS = ("capture", "worker.0", "worker.1", "classifier", "recorder", "zygote", "supervisor")
@@ -40,15 +41,12 @@ _KILLS_MAX = 16  # Of a run whose stages are replaced.
 
 def replaced() -> tuple[str, ...]:
     """Return the processes that are replaced when they die, by default."""
-    with contextlib.suppress(ModuleNotFoundError):
-        stages = importlib.import_module("engine.supervisor.replacements").REPLACED
-        return tuple(name for name in KINDS if stage_of(name) in stages)
-    return ()
+    return tuple(name for name in KINDS if stage_of(name) in (*REPLACED, ZYGOTE))
 
 
 def replaced_behind_a_pipe() -> tuple[str, ...]:
     """Return those that are replaced when they die in a run that reads a pipe."""
-    return tuple(name for name in replaced() if name != "capture")
+    return tuple(name for name in replaced() if name not in ("capture", ZYGOTE))
 
 
 def _kill(run: LiveRun, name: str, await_other: bool) -> bool:
@@ -67,7 +65,7 @@ def _kill(run: LiveRun, name: str, await_other: bool) -> bool:
 
     def is_over() -> bool:
         now = run.look()
-        return run.process.poll() is not None or (now is not None and now.pid(name) != pid)
+        return run.process.poll() is not None or (now is not None and now.pid(name) not in (0, pid))
 
     if await_other:
         until(f"{name} is replaced", is_over)
@@ -100,7 +98,7 @@ def _kill_soak(trial: Trial) -> list[Found]:
     dice = trial.dice
     path = trial.folder / "mixed.pcap"
     packets = mixed_capture(path)
-    if "capture" in replaced() and dice.randrange(3) == 0:
+    if dice.randrange(3) == 0:
         return _kill_before_a_file(trial, dice, path, packets)
     content = path.read_bytes()
     pieces = _pieces(content, dice)
@@ -121,10 +119,12 @@ def _kill_soak(trial: Trial) -> list[Found]:
 
 
 def _kill_before_a_file(trial: Trial, dice: random.Random, path: Path, packets: int) -> list[Found]:
-    """Kill some of those that are replaced while a file is read, capture too."""
+    """Kill some of those that are replaced while a file is read, at times the supervisor last."""
     again = replaced()
     moments = sorted(dice.randrange(packets) for _ in range(dice.randrange(1, _KILLS_MAX)))
-    victims = [dice.choice(("capture", *again)) for _ in moments]
+    victims = [dice.choice(again) for _ in moments]
+    if dice.randrange(4) == 0:
+        victims[-1] = "supervisor"
     words = ("-n", str(WORKERS), *set_words(*_HELD_UP, f"hash.key={dice.getrandbits(128):032x}"))
     digest = digest_alone(trial, path, "-n", "1")
 
@@ -134,9 +134,8 @@ def _kill_before_a_file(trial: Trial, dice: random.Random, path: Path, packets: 
             if run.process.poll() is None:
                 _kill(run, name, True)
 
-    return _gone_on(
-        run_words(trial.folder, words_of(path, trial.folder / "out", *words), during), digest
-    )
+    ran = run_words(trial.folder, words_of(path, trial.folder / "out", *words), during)
+    return _left_whole(ran) if victims[-1] == "supervisor" else _gone_on(ran, digest)
 
 
 def _has_read(run: LiveRun, packets: int) -> bool:
@@ -168,8 +167,6 @@ def _run(trial: Trial, pieces: list[bytes], kills: dict[int, str], words) -> tup
                 ended = run.ended()
             except (AssertionError, subprocess.TimeoutExpired) as error:
                 return Ran(-1, "", run.err, out, late=str(error) or "it hangs"), 1
-            if ended.code == -signal.SIGKILL:
-                run_engine("shm", "clean")  # Nobody is left to do it.
             left = tuple(f.name for f in find_segments() if f.owner_pid == run.process.pid)
             return Ran(ended.code, ended.out, ended.err, out, left), done
     finally:
@@ -179,20 +176,29 @@ def _run(trial: Trial, pieces: list[bytes], kills: dict[int, str], words) -> tup
 def _ended(ran: Ran, name: str) -> list[Found]:
     """Return what a run came to that must end because a process of it was killed."""
     if name == "supervisor":
-        if ran.code == 4:  # Told by the supervisor of another run it cannot be.
-            return [("other exit", ran.err[-300:])]
-        found = faults(ran, (0, -signal.SIGKILL))
-        return found or [("supervisor gone", "children ended; engine shm clean removed the rest")]
+        return _left_whole(ran)
     if ran.code == 0:
         return [(n if n != EXACT else "too late", seen) for n, seen in judge(ran)]
     found = faults(ran, (4,))
     if found:
         return found
-    named = "zygote" if name == "zygote" else name
     told = [line for line in ran.err.splitlines() if line.startswith("engine: ")]
-    if len(told) != 1 or named not in told[0]:
+    if len(told) != 1 or name not in told[0]:
         return [("not named", ran.err[-300:])]
     return [("ended", told[0])]
+
+
+def _left_whole(ran: Ran) -> list[Found]:
+    """Return what a run came to whose supervisor was killed."""
+    found = faults(ran, (0, -signal.SIGKILL))
+    if found or ran.code == 0:
+        return found or judge(ran)
+    findings = check_folder(str(ran.folder))
+    if is_wrong(findings):
+        wrong = [finding.text for finding in findings if finding.verdict == "wrong"]
+        return [("unproved", "; ".join(wrong)[:600])]
+    read = ran.record["counters"]["capture"]["read"]
+    return [("supervisor gone", f"{read:,} packets had been read, and are whole")]
 
 
 SCENARIOS = (
@@ -203,7 +209,7 @@ SCENARIOS = (
             *WHOLE,
             Outcome("replaced", ACCEPTABLE, "a kind that is replaced: exit 0, the same digest"),
             Outcome("ended", ACCEPTABLE, "a kind that is not: exit 4, one line that names it"),
-            Outcome("supervisor gone", ACCEPTABLE, "all end, engine shm clean removes the rest"),
+            Outcome("supervisor gone", ACCEPTABLE, "what it had read is proved, nothing is left"),
             Outcome("too late", INTERESTING, "it had nothing more to do: exit 0, proved"),
             Outcome("not named", FORBIDDEN, "exit 4 without one line that names who died"),
         ),

@@ -23,6 +23,7 @@ import msgspec
 from engine.capture.synthetic import attacks, office
 from engine.capture.synthetic.frames import Tape
 from engine.errors import SegmentError
+from engine.layouts import SEGMENT
 from engine.rings.segment import Found, find_segments
 from engine.rings.statistics import Statistics
 from engine.rings.waiting import IDLE, Backoff, Sleeps
@@ -147,13 +148,19 @@ class Look:
     stop: int
     totals: dict[str, dict[str, int]]
     lines: dict[str, dict[str, int]]  # Of each process.
+    supervisor: int  # Its pid.
 
     def pid(self, name: str) -> int:
-        """Return the pid of a process; that of the zygote is its child's parent."""
-        if name == "zygote":
-            line = Path(f"/proc/{self.pid('capture')}/stat").read_text()
-            return int(line.rpartition(")")[2].split()[1])
-        return self.lines[name]["pid"]
+        """Return the pid of a process; the zygote's is its child's parent, 0 if it is gone."""
+        if name != "zygote":
+            return self.lines[name]["pid"]
+        with contextlib.suppress(FileNotFoundError):
+            line = Path(f"/proc/{self.pid('recorder')}/stat").read_text()
+            state, parent = line.rpartition(")")[2].split()[:2]
+            # Who has lost its zygote, or is dead, belongs to the supervisor.
+            if state != "Z" and int(parent) != self.supervisor:
+                return int(parent)
+        return 0
 
 
 def _look(statistics: Statistics) -> Look | None:
@@ -165,7 +172,8 @@ def _look(statistics: Statistics) -> Look | None:
             line.name: {word: line[word] for word in words} | line.values()
             for line in statistics.processes()
         }
-        return Look(statistics.stop, statistics.totals(), lines)
+        owner = int(statistics.segment.header[SEGMENT.index("owner")])
+        return Look(statistics.stop, statistics.totals(), lines, owner)
     finally:
         statistics.segment.close()
 

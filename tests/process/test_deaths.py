@@ -1,5 +1,6 @@
 """Goal: a process that dies or hangs and is not replaced ends the run: exit 4, which one, what was
-lost, nothing left. Workers that are replaced: test_replacements.py.
+lost, nothing left. Who is replaced: test_replacements.py, test_zygote_replaced.py; a supervisor
+that dies alone: test_supervisor_killed.py.
 
 Method: runs held in the middle by a FIFO; one of their processes is killed or stopped from outside.
 What is lost is compared with what the statistics said before. What it cannot show: how long the
@@ -55,31 +56,42 @@ def test_killed_process_ends_the_run_and_says_what_was_lost(name, tmp_path, some
 
 
 @pytest.mark.slow
-def test_killed_zygote_ends_the_run(tmp_path, some):
-    with held_run(tmp_path, some, "--no-score", "-n", "2") as (run, _):
+@pytest.mark.parametrize("keeping", [(), KEEPING])
+def test_killed_zygote_ends_a_run_that_cannot_read_again(keeping, tmp_path, some):
+    with held_run(tmp_path, some, "--no-score", "-n", "2", *keeping) as (run, fifo):
         look = run.has_read(SOME)
         names = segment_names(run)
-        os.kill(look.pid("zygote"), signal.SIGKILL)
+        zygote = look.pid("zygote")
+        os.kill(zygote, signal.SIGKILL)
         ended = run.ended()
     live = sum(line["live"] for line in look.lines.values())
+    why = "" if keeping else f"; {str(fifo.path)!r} can be read only once, so it is not replaced"
     assert ended.complaint(4) == (
-        "the zygote process ended, and every stage with it; "
+        f"the zygote (pid {zygote}) ended by SIGKILL, and every stage with it{why}; "
         f"{live:,} live flows of all tables are not reported"
     )
     assert not names & {found.name for found in find_segments()}
 
 
 @pytest.mark.slow
-def test_processes_of_a_killed_supervisor_end_and_its_segments_can_be_removed(tmp_path, some):
+@pytest.mark.parametrize("start", ["fork", "spawn"])
+def test_stages_end_when_nobody_is_left_and_the_segments_can_be_removed(start, tmp_path, some):
     words = ("--no-score", "-n", "2")
+    spawned = ("--set", f"process.start={start}")
     with (
-        held_run(tmp_path / "one", some, *words) as (run, _),
+        held_run(tmp_path / "one", some, *words, *spawned) as (run, _),
         held_run(tmp_path / "other", some, *words) as (other, fifo),
     ):
-        run.has_read(SOME)
+        look = run.has_read(SOME)
         other.has_read(SOME)
         names, others = segment_names(run), segment_names(other)
+        zygote = look.pid("zygote")
+        assert bool(zygote) == (start == "fork")
+        if zygote:
+            os.kill(zygote, signal.SIGSTOP)  # It inherits nothing.
         run.send(signal.SIGKILL)
+        if zygote:
+            os.kill(zygote, signal.SIGKILL)
         run.process.wait(HANG_S)
         until("the children are gone", lambda: not run.pids())
         assert run_engine("shm", "clean").code == 0
@@ -129,16 +141,6 @@ def test_spawned_worker_that_is_killed_ends_the_run(tmp_path, some):
         ended = run.ended()
     assert "ended by SIGKILL" in ended.complaint(4)
     assert not names & {found.name for found in find_segments()}
-
-
-@pytest.mark.slow
-def test_spawned_stages_of_a_killed_supervisor_end(tmp_path, some):
-    words = ("--no-score", "-n", "1", "--set", "process.start=spawn")
-    with held_run(tmp_path, some, *words) as (run, _):
-        run.has_read(SOME)
-        run.send(signal.SIGKILL)
-        run.process.wait(HANG_S)
-        until("the children are gone", lambda: not run.pids())
 
 
 @pytest.mark.slow

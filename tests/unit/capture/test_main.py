@@ -19,7 +19,7 @@ from engine.errors import CaptureError
 from engine.layouts import DONE, DRAIN, END, LEAVE, PACKET, RING
 from engine.rings import lifecycle, spsc
 from engine.rings.plan import RunPlan
-from engine.rings.report import Reporter, ReportReader
+from engine.rings.report import Reporter, ReportReader, make_log
 from engine.rings.ring import Ring
 from engine.rings.segment import Segment, segment_name
 from engine.rings.statistics import Statistics
@@ -50,8 +50,8 @@ class World:
             name = segment_name(run, "arena")
             self.segments.append(Segment.create(name, "arena", config.capture.arena_bytes))
             self.segments[-1].publish()
-        reading, self._writing = os.pipe()
-        self.reports = ReportReader(reading)
+        self._log = make_log()
+        self.reports = ReportReader(self._log)
         self.error: BaseException | None = None
 
     def start(self) -> threading.Thread:
@@ -59,7 +59,7 @@ class World:
 
         def run() -> None:
             try:
-                main(self.plan, 0, Reporter(self._writing, "capture"))
+                main(self.plan, 0, Reporter(self._log, "capture"))
             except BaseException as error:
                 self.error = error
 
@@ -89,8 +89,7 @@ class World:
 
     def close(self) -> None:
         """Remove the segments."""
-        os.close(self._writing)
-        os.close(self.reports.descriptor)
+        os.close(self._log)
         for segment in self.segments:
             segment.unlink()
             segment.close()

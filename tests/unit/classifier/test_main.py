@@ -30,7 +30,7 @@ from engine.layouts import (
 from engine.pipeline import hosts_of
 from engine.rings import lifecycle, spsc
 from engine.rings.plan import RunPlan
-from engine.rings.report import Reporter, ReportReader
+from engine.rings.report import Reporter, ReportReader, make_log
 from engine.rings.ring import Ring
 from engine.rings.segment import Segment, segment_name
 from engine.rings.statistics import Statistics
@@ -227,15 +227,15 @@ def test_flow_features_only_are_counted_alike(model_path):
 
 
 def test_main_reports_and_leaves_the_rings_when_its_workers_are_done(model_path):
-    reader, writer = os.pipe()
+    log = make_log()
     with Run(model_path, digest=True) as run:
         run.work()
-        main(run.plan, 0, Reporter(writer, "classifier"))
+        main(run.plan, 0, Reporter(log, "classifier"))
         assert run.statistics.process("classifier")["state"] == DONE
         state = lifecycle.STATES[run.rows.header[0]]
         assert (state, run.rows.used) == ("producer_done", len(run.take_rows()))
-    os.close(writer)
-    *_, report = ReportReader(reader).read()
+    *_, report = ReportReader(log).read()
+    os.close(log)
     assert report["report"] == "finished"
     assert report["summary"]["digest"] == outcome(model_path, digest=True)[1]["digest"]
 
@@ -250,15 +250,14 @@ def test_counters_are_whole_before_the_row_ring_is_left(model_path, monkeypatch)
         leave(ring, side)
 
     monkeypatch.setattr(Ring, "detach", look_and_leave)
-    reader, writer = os.pipe()
+    log = make_log()
     with Run(model_path) as run:
         run.work()
-        main(run.plan, 0, Reporter(writer, "classifier"))
+        main(run.plan, 0, Reporter(log, "classifier"))
         assert seen == [run.statistics.process("classifier").values()]
         assert seen[0]["finals"] == PARTS
         assert seen[0]["rows"] == run.rows.used
-    os.close(writer)
-    os.close(reader)
+    os.close(log)
 
 
 def test_model_that_cannot_be_used_ends_the_run(tmp_path):

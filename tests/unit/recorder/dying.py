@@ -20,7 +20,7 @@ from engine.recorder import flows_parquet, main
 from engine.recorder.ledger import Ledger
 from engine.rings import lifecycle, spsc
 from engine.rings.plan import RunPlan
-from engine.rings.report import Reporter, ReportReader
+from engine.rings.report import Reporter, ReportReader, make_log
 from engine.rings.ring import Ring
 from tests.unit.recorder.runs import segments
 
@@ -85,15 +85,15 @@ class _Steps:
         return step
 
 
-def _be_recorder(plan: RunPlan, death: Death | None, pipe: int, out: int, told: int) -> None:
+def _be_recorder(plan: RunPlan, death: Death | None, log: int, out: int, told: int) -> None:
     """Be a recorder; never returns. The names of its steps go to `told`."""
     code = 1
     try:
         os.dup2(out, 1)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(time, "time_ns", lambda: NOW_NS)
-            steps = _Steps(patch, death, pipe)
-            main.main(plan, 0, Reporter(pipe, "recorder"))
+            steps = _Steps(patch, death, log)
+            main.main(plan, 0, Reporter(log, "recorder"))
         os.write(told, " ".join(steps.names).encode())
         code = 0
     except BaseException:
@@ -102,12 +102,12 @@ def _be_recorder(plan: RunPlan, death: Death | None, pipe: int, out: int, told: 
         os._exit(code)
 
 
-def _one(plan: RunPlan, death: Death | None, pipe: int, out: int) -> tuple[str, ...]:
+def _one(plan: RunPlan, death: Death | None, log: int, out: int) -> tuple[str, ...]:
     """Run a recorder to its end; return the names of its steps, none if it was killed."""
     reading, told = os.pipe()
     pid = os.fork()
     if pid == 0:
-        _be_recorder(plan, death, pipe, out, told)
+        _be_recorder(plan, death, log, out, told)
     os.close(told)
     _, status = os.waitpid(pid, 0)
     answer = os.read(reading, 1 << 16)
@@ -130,16 +130,15 @@ def recorded(folder: Path, plan: RunPlan, rows: np.ndarray, deaths: tuple[Death,
         spsc.publish(producer.header, len(rows))
         producer.detach("producer")
         producer.segment.close()
-        reading, pipe = os.pipe()
+        log = make_log()
         deaths_seen = 0
         for death in (*deaths, None):
-            steps = _one(plan, death, pipe, out.fileno())
+            steps = _one(plan, death, log, out.fileno())
             if steps:
                 break
             deaths_seen += 1
-        os.close(pipe)
-        reports = ReportReader(reading).read()
-        os.close(reading)
+        reports = ReportReader(log).read()
+        os.close(log)
         ring.check()
         assert ring.header[spsc.HEAD] == len(rows)
         counters = statistics.process("recorder").values()

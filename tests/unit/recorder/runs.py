@@ -15,7 +15,7 @@ from engine.recorder.ledger import ledger_words, prepare_ledger
 from engine.recorder.main import main
 from engine.rings import spsc
 from engine.rings.plan import RunPlan
-from engine.rings.report import Reporter, ReportReader
+from engine.rings.report import Reporter, ReportReader, make_log
 from engine.rings.ring import Ring
 from engine.rings.segment import Segment, segment_name
 from engine.rings.statistics import Statistics
@@ -98,7 +98,7 @@ def record(
 ) -> Outcome:
     """Run a recorder over rows and return what it did."""
     plan = replace(plan, run="recorder" + secrets.token_hex(6))
-    reader, writer = os.pipe()
+    log = make_log()
     error = None
     with segments(plan, capacity) as (statistics, ring):
         statistics["stop"] = stop
@@ -106,15 +106,14 @@ def record(
         thread = threading.Thread(target=produce, args=(producer, rows, statistics, at_end))
         thread.start()
         try:
-            main(plan, 0, Reporter(writer, "recorder"))
+            main(plan, 0, Reporter(log, "recorder"))
         except EngineError as fault:
             error = fault
         finally:
             statistics["phase"] = 2  # A producer that waits for room goes home.
             thread.join()
-            os.close(writer)
-            reports = ReportReader(reader).read()
-            os.close(reader)
+            reports = ReportReader(log).read()
+            os.close(log)
             producer.segment.close()
         line = statistics.process("recorder")
         return Outcome(line.values(), reports, error, line["state"])
