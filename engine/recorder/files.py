@@ -82,6 +82,11 @@ class OutputFile:
                 raise OutputError(f"cannot go on with {whole_text(str(self.place))}: {what}")
             self._digest.update(piece)
             self.bytes += len(piece)
+        if self._whole and os.fstat(self._descriptor).st_size != committed:
+            # Whoever reads it by its name must never see it cut.
+            os.close(self._descriptor)
+            what = f"it has its name and not its {committed} bytes: somebody has changed it"
+            raise OutputError(f"cannot go on with {whole_text(str(self.place))}: {what}")
         os.ftruncate(self._descriptor, committed)
         os.lseek(self._descriptor, committed, os.SEEK_SET)
 

@@ -172,6 +172,14 @@ class _Parts:
         self._arrow, self._parquet = pyarrow, pyarrow.parquet
         self._tables = tables
         self._groups: list = []  # FileMetaData of each part.
+        self._plain = pyarrow.schema(
+            [
+                pyarrow.field(f.name, f.type.value_type)
+                if pyarrow.types.is_dictionary(f.type)
+                else pyarrow.field(f.name, f.type)
+                for f in tables.schema
+            ]
+        )
         texts = [field.name for field in tables.schema if not _is_number(field.type)]
         self._options = {
             "compression": COMPRESSION,
@@ -182,7 +190,8 @@ class _Parts:
 
     def part(self, rows: np.ndarray, begin: int) -> bytes:
         """Return the part of `rows` that will stand at `begin` in the file."""
-        table = self._tables.table(rows)
+        # Texts as texts: Arrow writes some of its heap behind a dictionary that it is given.
+        table = self._tables.table(rows).cast(self._plain)
         # A writer begins files at 0 only; its offsets are the descriptor's, moved behind its back.
         descriptor = os.memfd_create("part")
         try:

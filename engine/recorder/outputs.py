@@ -191,6 +191,8 @@ class Outputs:
             if not self._goes_on:
                 self._ledger.begin()
                 self._commit(TAKING)
+            elif self._ledger["phase"] == TAKING:
+                self._advance()  # What a dead one had not come to.
         except BaseException:
             self.abandon()
             raise
@@ -268,6 +270,10 @@ class Outputs:
         if len(rows):
             self._take_records(rows)
         self._commit(TAKING)
+        self._advance()
+
+    def _advance(self) -> None:
+        """Write the groups of Parquet that are full, each with a commit of its own."""
         while self._parquet is not None and self._parquet.advance():
             self._ledger.begin()
             self._commit(TAKING)

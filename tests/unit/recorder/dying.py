@@ -18,6 +18,7 @@ import pytest
 
 from engine.recorder import flows_parquet, main
 from engine.recorder.ledger import Ledger
+from engine.recorder.outputs import Outputs
 from engine.rings import lifecycle, spsc
 from engine.rings.plan import RunPlan
 from engine.rings.report import Reporter, ReportReader, make_log
@@ -32,6 +33,7 @@ _STEPS = (
     (os, "ftruncate"),
     (os, "fsync"),
     (os, "rename"),
+    (Outputs, "_commit"),
     (Ledger, "begin"),
     (Ledger, "commit"),
     (spsc, "release"),

@@ -27,6 +27,7 @@ from tests.unit.recorder.dying import AFTER, BEFORE, HALF, Death, Left, recorded
 from tests.unit.recorder.rows import LABELS, host_words, plan_of, records, row_words, simple
 
 EVERY = tuple(FILES)
+pytestmark = pytest.mark.compiled  # Hundreds of processes, each of which renders.
 
 
 @pytest.fixture(autouse=True)
@@ -109,7 +110,7 @@ def test_recorder_killed_at_any_step_leaves_the_same_files(tmp_path):
 
 
 def test_batch_that_was_committed_and_not_counted_is_counted(tmp_path):
-    runs = runs_of(tmp_path, ("csv",), some_rows(12))
+    runs = runs_of(tmp_path, ("parquet",), some_rows(12))
     commits = [step for step, name in runs.steps() if name == "commit"]
     for step in commits[-4:]:
         assert runs.is_as_undisturbed(Death(step, AFTER)), step
@@ -156,6 +157,14 @@ def test_file_that_somebody_has_cut_is_named(tmp_path):
     file.partial.write_bytes(b"one\n")
     with pytest.raises(OutputError, match="4 of 8 bytes are left"):
         OutputFile(str(tmp_path), "x.json", 8)
+
+
+def test_file_that_has_its_name_and_was_changed_is_named_and_left_alone(tmp_path):
+    path = tmp_path / "x.json"
+    path.write_bytes(b"one\ntwo\nthree\n")
+    with pytest.raises(OutputError, match="has its name and not its 8 bytes"):
+        OutputFile(str(tmp_path), "x.json", 8)
+    assert path.read_bytes() == b"one\ntwo\nthree\n"
 
 
 def _goes_on_at_the_end(self, committed):
