@@ -6,7 +6,7 @@ import numpy as np
 
 from engine.capture.reader import Reader, Task
 from engine.capture.sources import find_sources, needs_arena
-from engine.layouts import DRAIN
+from engine.layouts import DRAIN, STARTING
 from engine.rings.plan import RunPlan
 from engine.rings.report import Reporter
 from engine.rings.ring import Ring
@@ -25,10 +25,14 @@ class _Capture:
         self._statistics = statistics
         self._line = line
         self._told_ns = 0
+        self._is_starting = line["state"] == STARTING
 
     def step(self) -> int:
         """Do a piece of work, and say how far it is."""
         found = self._reader.step(self._statistics.stop >= DRAIN)
+        if self._is_starting and self._reader.is_caught_up:
+            self._is_starting = False
+            self._line.back()
         now = time.monotonic_ns()
         if now - self._told_ns >= _PROGRESS_NS:
             self._told_ns = now

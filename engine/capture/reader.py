@@ -121,6 +121,11 @@ class Reader:
         return words
 
     @property
+    def is_caught_up(self) -> bool:
+        """Return whether all that a capture before this one did is done again, and counted."""
+        return self._resume is None or self._resume.is_over
+
+    @property
     def bytes_behind(self) -> int:
         """Return how many bytes of the sources have been read."""
         return self._bytes_done + sum(source.bytes_behind for source in self._open.values())

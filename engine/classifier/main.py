@@ -118,6 +118,10 @@ class Classifier:
         """Make what was done final, and show it."""
         transaction.commit(self._state, self._lanes)
         transaction.begin(self._state.small)
+        self.show()
+
+    def show(self) -> None:
+        """Bring the counters that others read up to date."""
         outlet.show_counters(self._line.counters, self._tally, len(CLASSIFIER))
         self._line["time_ns"] = int(self._tally[CLOCK])
 
@@ -199,7 +203,7 @@ def main(plan: RunPlan, number: int, reporter: Reporter) -> None:
     assert number == 0, f"there is one classifier, not number {number}"
     statistics = Statistics.attach(plan.run)
     line = statistics.process("classifier")
-    line.begin()
+    replaces = line.begin()
     segment = Segment.attach(segment_name(plan.run, "hosts"), "hosts") if plan.facts else None
     state = attach_state(plan, segment)
     if state.listing[IS_DONE]:
@@ -211,6 +215,9 @@ def main(plan: RunPlan, number: int, reporter: Reporter) -> None:
     events, rows = _attach_rings(plan)
     transaction.recover(state, events)
     classifier = Classifier(plan, line, events, rows, state)
+    if replaces:
+        classifier.show()
+        line.back()
     reporter.send("ready")
     sleeps = Sleeps.behind(min(ring.capacity for ring in events), SLOTS_PER_S, SLEEP_S_MAX)
     if run_stage(statistics, line, classifier.step, sleeps):

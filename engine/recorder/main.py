@@ -89,6 +89,8 @@ def main(plan: RunPlan, number: int, reporter: Reporter) -> None:
     ring = _take_ring(plan.run, replaces, outputs.rows)
     recorder = _Recorder(ring, outputs, line)
     recorder.count()  # A dead one may have died between its last commit and counting it.
+    if replaces:
+        line.back()
     reporter.send("ready")
     try:
         sleeps = Sleeps.behind(ring.capacity, ROWS_PER_S, SLEEP_S_MAX)

@@ -6,11 +6,12 @@ check`). A consistent sum exists only at a quiet moment: readers say so.
 
 import os
 import time
+from pathlib import Path
 
 import numpy as np
 
 from engine.events import COUNTERS
-from engine.layouts import PROCESS, STATISTICS
+from engine.layouts import DONE, PROCESS, RUNNING, STARTING, STATISTICS
 from engine.memory.atomics import load_acquire, store_release
 from engine.rings.segment import Segment, segment_name
 
@@ -40,12 +41,21 @@ class ProcessLine:
         self._names = [counter.name for counter in COUNTERS[self.stage]]
 
     def begin(self) -> bool:
-        """Say who this process is and that it is starting; return whether it replaces another."""
+        """Say who this process is; return whether it replaces another.
+
+        Then it counts as starting, and what it counts as behind, until it says that it is `back`.
+        """
         replaces = self["pid"] != 0
+        if replaces:
+            self["state"] = STARTING
         self._spent_ns = self["cpu_ns"]  # By those before it.
         self["start_cpu_ns"] = time.process_time_ns()
         store_release(self.words, PROCESS.index("pid"), os.getpid())
         return replaces
+
+    def back(self) -> None:
+        """Say that everything that the process before has done is done, and counted."""
+        self["state"] = RUNNING
 
     def beat(self) -> None:
         """Say that the process is alive, and what it has cost."""
@@ -107,6 +117,20 @@ class Statistics:
     def processes(self) -> list[ProcessLine]:
         """Return the lines of all processes, upstream first."""
         return [self.process(name) for name in process_names(self["workers"])]
+
+    def pids_at_work(self) -> list[int] | None:
+        """Return the pids of all processes; None if one is dead, or not yet where another was."""
+        lines = self.processes()
+        for line in lines:
+            if line["state"] == DONE or not line["pid"]:
+                continue
+            try:
+                told = Path(f"/proc/{line['pid']}/stat").read_text()
+            except OSError:
+                return None
+            if told.rpartition(")")[2].split()[0] in "ZX" or line["state"] == STARTING:
+                return None
+        return [line["pid"] for line in lines]
 
     def totals(self) -> dict[str, dict[str, int]]:
         """Return the counters of each stage, summed over its processes."""

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from numba import njit
 
-from engine.layouts import DONE, LEAVE, RUNNING
+from engine.layouts import DONE, LEAVE, RUNNING, STARTING
 from engine.memory.atomics import pause
 from engine.rings.statistics import ProcessLine, Statistics
 
@@ -70,11 +70,15 @@ class Backoff:
 def run_stage(
     statistics: Statistics, line: ProcessLine, step: Callable[[], int], sleeps: Sleeps = USUAL
 ) -> bool:
-    """Call `step` until it returns FINISHED (True) or the run is to be left at once (False)."""
+    """Call `step` until it returns FINISHED (True) or the run is to be left at once (False).
+
+    A process that replaces another counts as starting until it is back (ProcessLine.begin).
+    """
     backoff = Backoff(sleeps)
     line["start_cpu_ns"] = time.process_time_ns()
     line.beat()  # Before it counts as running: a heartbeat of 0 would look like a stage that hangs.
-    line["state"] = RUNNING
+    if line["state"] != STARTING:
+        line["state"] = RUNNING
     while True:
         found = step()
         line.beat()

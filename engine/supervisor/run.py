@@ -21,7 +21,7 @@ from dataclasses import replace
 
 from engine.errors import SegmentError
 from engine.flows.witness import outside_of_table
-from engine.layouts import DONE, DRAIN, LEAVE, RUN, RUNNING
+from engine.layouts import DONE, DRAIN, LEAVE, RUN, RUNNING, STARTING
 from engine.pipeline import Segments
 from engine.recorder.run_json import process_facts
 from engine.rings.plan import RunPlan
@@ -298,7 +298,7 @@ class Supervisor:
             line = self.statistics.process(name)
             began_ns = self._replacements.began_ns(name)
             silent_since_ns = max(line["heartbeat_ns"], self._looking_since_ns, began_ns)
-            if line["state"] == RUNNING and now - silent_since_ns > limit_ns:
+            if line["state"] in (STARTING, RUNNING) and now - silent_since_ns > limit_ns:
                 if self._replacements.is_told_hung(name) or self._replacements.tell_hung(name):
                     self._nursery.kill(name)
                     continue

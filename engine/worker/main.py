@@ -105,6 +105,7 @@ def main(plan: RunPlan, number: int, reporter: Reporter) -> None:
     worker = Worker(plan, line, table.words, packets, events, attach_arena(plan))
     if replaces:
         reporter.send("recovered", packets=worker.recover())
+        line.back()
     reporter.send("ready")
     if run_stage(statistics, line, worker.step):
         packets.detach("consumer")

@@ -4,12 +4,12 @@ import tempfile
 import time
 from pathlib import Path
 
-from stress.harness import faults, floods, kills, soaks
+from stress.harness import faults, floods, kills, returns, soaks
 from stress.harness.outcome import FORBIDDEN, NotHereError, Scenario, Tally, Trial
 
 SCENARIOS = {
     scenario.name: scenario
-    for room in (soaks, kills, faults, floods)
+    for room in (soaks, kills, returns, faults, floods)
     for scenario in room.SCENARIOS
 }
 

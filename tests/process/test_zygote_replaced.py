@@ -2,8 +2,8 @@
 ends as if nothing had been.
 
 Method: runs of a file through rings of no size, so that there always is a middle; SIGKILL of the
-zygote, at once or again and again. A run that reads what can be read only once must end:
-test_deaths.py.
+zygote, at once or again and again; of each stage where there is no zygote. A run that reads what
+can be read only once must end: test_deaths.py.
 """
 
 import json
@@ -47,3 +47,21 @@ def test_killed_zygote_is_replaced_with_every_stage(kills, tmp_path, capture):
     ]
     assert {m["process"] for m in made} >= {"capture", "worker.0", "worker.1", "recorder"}
     assert run_engine("check", out).code == 0
+
+
+@pytest.mark.slow
+def test_spawned_stages_are_replaced_likewise(tmp_path, capture):
+    wanted = digest_of("-r", capture, "--no-score", "-n", "1")
+    out, names = tmp_path / "out", ("capture", "recorder", "classifier", "worker.1")
+    spawned = ("--set", "process.start=spawn")
+    with live_run(tmp_path, "-r", capture, *WORDS, *HELD_UP, *spawned, "-w", out) as run:
+        run.sees("it reads", lambda look: look.totals["capture"]["read"] > SOME)
+        for name in names:
+            pid = run.look().pid(name)
+            os.kill(pid, signal.SIGKILL)
+            run.sees(f"{name} is replaced", lambda look, name=name, pid=pid: look.pid(name) != pid)
+        ended = run.ended()
+    assert ended.code == 0, ended.err
+    record = json.loads((out / "run.json").read_text())
+    assert record["digest"] == wanted
+    assert [made["process"] for made in record["replacements"]] == list(names)
