@@ -9,6 +9,7 @@ import click
 COMMANDS = {
     "races": "stress.races.command",
     "fuzz": "stress.fuzz.command",
+    "mutate": "stress.mutate.command",
     "list": "stress.harness.listing",
     "run": "stress.harness.running",
 }

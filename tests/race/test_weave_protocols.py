@@ -37,6 +37,7 @@ EXHAUSTED = {
     "weave_states:FLOW_ROW_CHANGES": (1375, None, 9598, None),
     "weave_states:HOST_ROWS": (14, 28, 62, 140),
     "weave_states:HOST_ROWS_GIVEN_UP": (320, 10240, 2400, 9247),
+    "weave_events:EVENTS": (88, 144, 552, 2034),
     "weave_states:COUNTERS": (26, 26, 98, 200),
     "weave_states:LIFE": (72, 72, 244, 392),
 }

@@ -119,11 +119,13 @@ def test_word_declared_twice_is_refused():
 
 def test_fields_of_more_than_64_bits_are_refused():
     parts = (Field("low", 32, "Bits."), Field("high", 33, "Bits."))
+    Word("word", "-", "record", "A word.", (parts[0], Field("high", 32, "Bits.")))
     with pytest.raises(AssertionError, match="65 bits"):
         Word("word", "-", "record", "A word.", parts)
 
 
 def test_word_of_no_length_is_refused():
+    assert Word("word", "-", "record", "A word.", count=1).count == 1
     with pytest.raises(AssertionError, match="count 0"):
         Word("word", "-", "record", "A word.", count=0)
 

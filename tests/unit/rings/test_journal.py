@@ -168,6 +168,29 @@ def test_entry_that_does_not_fit_is_refused():
     words[AT + journal.CAPACITY] = 10
     with pytest.raises(AssertionError):
         change(words, np.zeros(3, np.int64), np.zeros(0, np.int64))
+    words[AT + journal.USED] = 0
+    with pytest.raises(AssertionError):
+        change(words, np.zeros(0, np.int64), np.zeros(2, np.int64))
+
+
+@pytest.mark.parametrize(("few", "lines"), [(2, 0), (0, 1)])
+def test_entries_may_fill_the_journal_to_its_last_word(few, lines):
+    words = np.zeros(WORDS + JOURNAL.words + ROOM, np.int64)
+    words[AT + journal.CAPACITY] = 4 * few + 9 * lines
+    change(words, np.zeros(few, np.int64), np.zeros(lines, np.int64))
+    assert words[AT + journal.USED] == words[AT + journal.CAPACITY]
+    assert take_back(words) == few + lines
+    words[AT + journal.CAPACITY] -= 1
+    with pytest.raises(AssertionError):
+        change(words, np.zeros(few, np.int64), np.zeros(lines, np.int64))
+
+
+def test_journal_whose_entries_do_not_add_up_is_not_taken_for_undone():
+    words = np.zeros(WORDS + JOURNAL.words + ROOM, np.int64)
+    words[AT + journal.USED] = 3
+    words[AT + journal.ENTRIES + 2] = 0 << journal.COUNT_BITS | 4  # More words than are in use.
+    with pytest.raises(AssertionError):
+        take_back(words)
 
 
 @pytest.mark.compiled

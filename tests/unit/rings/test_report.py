@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.events import REPORTS
-from engine.rings.report import Reporter, ReportLogs, ReportReader, make_log
+from engine.rings.report import LINE_BYTES_MAX, Reporter, ReportLogs, ReportReader, make_log
 
 TEXT = st.text(max_size=50)
 
@@ -106,6 +106,18 @@ def test_report_beyond_the_limit_is_our_bug(log):
     _, write = log
     with pytest.raises(AssertionError, match="report of"):
         Reporter(write, "capture").send("failed", error="x" * (1 << 20), exit_code=1)
+
+
+def test_report_of_just_the_limit_is_sent(monkeypatch):
+    written = []
+    monkeypatch.setattr(os, "write", lambda _, line: written.append(len(line)) or len(line))
+    reporter = Reporter(0, "capture")
+    reporter.send("failed", error="", exit_code=1)
+    room = LINE_BYTES_MAX - written.pop()
+    reporter.send("failed", error="x" * room, exit_code=1)
+    assert written == [LINE_BYTES_MAX]
+    with pytest.raises(AssertionError, match="report of"):
+        reporter.send("failed", error="x" * (room + 1), exit_code=1)
 
 
 @pytest.mark.parametrize("kind", REPORTS)

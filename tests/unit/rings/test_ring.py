@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from engine.errors import SegmentError
 from engine.rings import lifecycle, spsc
+from engine.rings.private import PrivateRing
 from engine.rings.ring import Ring
 from engine.rings.segment import segment_name
 
@@ -75,10 +76,18 @@ def test_consumer_learns_that_the_producer_is_done(make_ring):
     assert lifecycle._load_state(ring.header) == lifecycle.DOWN
 
 
-@pytest.mark.parametrize("capacity", [0, 1, 3, -4])
+@pytest.mark.parametrize("capacity", [0, 1, 3, 6, -4])
 def test_capacity_must_be_a_power_of_two(make_ring, capacity):
     with pytest.raises(AssertionError, match=f"capacity {capacity}"):
         make_ring(capacity)
+
+
+def test_ring_of_one_process_has_the_same_capacities(make_ring):
+    for capacity in (2, 4, 64):
+        assert PrivateRing(capacity, 64).capacity == make_ring(capacity).capacity == capacity
+    for capacity in (0, 1, 3, 6, -4):
+        with pytest.raises(AssertionError, match=f"capacity {capacity}"):
+            PrivateRing(capacity, 64)
 
 
 @pytest.mark.parametrize(

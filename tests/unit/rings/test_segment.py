@@ -97,9 +97,11 @@ def test_segment_that_is_not_published_is_not_attached(name):
 
 
 def test_segment_of_another_version_is_not_attached(made):
-    header_word(made, "fingerprint", 1)
-    with pytest.raises(LayoutMismatchError, match="another version"):
-        Segment.attach(made.name, "rows")
+    for fingerprint in (1, -3):
+        header_word(made, "fingerprint", fingerprint)
+        told = f"another version of the engine .{fingerprint & 0xFFFF_FFFF_FFFF_FFFF:016x}."
+        with pytest.raises(LayoutMismatchError, match=told):
+            Segment.attach(made.name, "rows")
 
 
 def test_segment_of_another_kind_is_not_attached(made):
@@ -114,8 +116,12 @@ def test_segment_that_was_cut_is_not_attached(made):
 
 
 def test_segment_without_a_whole_header_is_not_attached(name):
-    (SHARED_MEMORY / name).write_bytes(b"\0" * 16)
-    with pytest.raises(SegmentError, match="not ready: it has 16 bytes"):
+    for size in (0, 16, SEGMENT.size_bytes - 1):
+        (SHARED_MEMORY / name).write_bytes(b"\0" * size)
+        with pytest.raises(SegmentError, match=f"not ready: it has {size} bytes"):
+            Segment.attach(name, "rows")
+    (SHARED_MEMORY / name).write_bytes(b"\0" * SEGMENT.size_bytes)
+    with pytest.raises(SegmentError, match="not published"):
         Segment.attach(name, "rows")
 
 
@@ -173,6 +179,18 @@ def test_too_large_segment_is_an_error_that_says_what_is_free(name):
         Segment.create(name, "rows", size)
     assert f"{size + SEGMENT.size_bytes:,} bytes" in str(refusal.value)
     assert not (SHARED_MEMORY / name).exists()
+
+
+def test_segment_may_take_all_that_is_free_and_no_more(name, monkeypatch):
+    free = 80 + SEGMENT.size_bytes
+
+    class Status:
+        f_bavail, f_frsize = free, 1
+
+    monkeypatch.setattr(os, "statvfs", lambda _: Status)
+    Segment.create(name, "rows", 80, reserve=False).unlink()
+    with pytest.raises(SegmentError, match="has no room"):
+        Segment.create(name, "rows", 88, reserve=False)
 
 
 def test_other_failure_to_reserve_is_not_hidden_and_leaves_nothing(name, monkeypatch):

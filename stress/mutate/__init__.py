@@ -1,0 +1,1 @@
+"""Orders, fences, bounds and rechecks of shipped code changed one by one: what notices?"""
