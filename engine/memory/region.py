@@ -16,27 +16,16 @@ import numpy as np
 
 from engine.errors import SegmentError
 from engine.memory import kept
+from engine.memory.large import FAILED, LIBC, Mapped
 
 HEADER_BYTES = 128  # In front of the content: a segment's header.
 _MAP_FIXED, _MAP_NORESERVE, _MAP_FIXED_NOREPLACE = 0x10, 0x4000, 0x100000
-_FAILED = ctypes.c_void_p(-1).value
 _FIRST_PLACE, _PLACES_END = 1 << 8, 1 << 10  # Of regions in the addresses: 2**44 to 2**46.
-_LIBC = ctypes.CDLL(None, use_errno=True)
-_LIBC.mmap.restype = ctypes.c_void_p
-_LIBC.mmap.argtypes = [
-    ctypes.c_void_p,
-    ctypes.c_size_t,
-    ctypes.c_int,
-    ctypes.c_int,
-    ctypes.c_int,
-    ctypes.c_long,
-]
-_LIBC.munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
 
 
 def _map(address: int, size: int, flags: int, descriptor: int) -> int:
-    found = _LIBC.mmap(address, size, mmap.PROT_READ | mmap.PROT_WRITE, flags, descriptor, 0)
-    return 0 if found == _FAILED else found
+    found = LIBC.mmap(address, size, mmap.PROT_READ | mmap.PROT_WRITE, flags, descriptor, 0)
+    return 0 if found == FAILED else found
 
 
 def _map_somewhere(size: int, flags: int, descriptor: int) -> int:
@@ -47,21 +36,8 @@ def _map_somewhere(size: int, flags: int, descriptor: int) -> int:
         if found == wanted:
             return found
         if found:
-            _LIBC.munmap(found, size)  # A kernel that takes the address for a hint.
+            LIBC.munmap(found, size)  # A kernel that takes the address for a hint.
     raise SegmentError(f"no room for {size:,} bytes of memory: errno {ctypes.get_errno()}")
-
-
-class _Mapping:
-    """Holds the mapped bytes for the arrays on them: unmapped with the last one."""
-
-    def __init__(self, begin: int, size: int, words: int) -> None:
-        self._begin, self._size = begin, size
-        at = begin + kept.CONTENT_AT + HEADER_BYTES
-        shape = {"shape": (words,), "typestr": "<i8", "data": (at, False), "version": 3}
-        self.__array_interface__ = shape
-
-    def __del__(self) -> None:
-        _LIBC.munmap(self._begin, self._size)
 
 
 def _size_of(words: int) -> int:
@@ -91,7 +67,7 @@ def map_region(words: int, path: str = "", over: tuple[int, int] | None = None) 
         os.close(descriptor)
     else:
         begin = _map_somewhere(size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, -1)
-    found = np.asarray(_Mapping(begin, size, words))
+    found = np.asarray(Mapped(begin, size, begin + kept.CONTENT_AT + HEADER_BYTES, words))
     if over is not None:
         shared = 8 * over[1] + HEADER_BYTES
         assert shared % mmap.PAGESIZE == 0 and shared <= size

@@ -16,7 +16,6 @@ exits.)
 
 import errno
 import fcntl
-import mmap
 import os
 import re
 import time
@@ -29,6 +28,7 @@ import posix_ipc
 from engine import FINGERPRINT
 from engine.errors import LayoutMismatchError, SegmentError
 from engine.layouts import SEGMENT, SEGMENT_KINDS, SEGMENT_MAGIC
+from engine.memory import large
 from engine.memory.atomics import load_acquire, store_release
 
 SHARED_MEMORY = Path("/dev/shm")
@@ -47,7 +47,7 @@ def segment_name(run: str, kind: str, number: int | None = None) -> str:
 
 
 class Segment:
-    """A mapped segment. `words` is its content behind the header, as int64."""
+    """A mapped segment: the `whole` of it is a `header`, then its content, `words`; all int64."""
 
     def __init__(
         self, name: str, descriptor: int, size: int, owner: bool, populate: bool = False
@@ -55,12 +55,8 @@ class Segment:
         self.name = name
         self.owner = owner
         self._descriptor = descriptor
-        flags = mmap.MAP_SHARED | (mmap.MAP_POPULATE if populate else 0)
-        self._map = mmap.mmap(descriptor, size, flags)
-        self.header = np.frombuffer(self._map, np.int64, SEGMENT.words)
-        self.words = np.frombuffer(
-            self._map, np.int64, (size // 8) - SEGMENT.words, SEGMENT.size_bytes
-        )
+        self.whole = large.map_file(descriptor, size, populate)
+        self.header, self.words = self.whole[: SEGMENT.words], self.whole[SEGMENT.words :]
 
     @classmethod
     def create(
@@ -73,11 +69,10 @@ class Segment:
         size = SEGMENT.size_bytes + -(-content_bytes // 8) * 8
         descriptor = _create_locked(name)
         try:
-            if reserve:
-                os.posix_fallocate(descriptor, 0, size)
-            else:
-                _require_room(descriptor, size)
+            _require_room(descriptor, size)
             segment = cls(name, descriptor, size, owner=True)
+            if reserve:
+                large.reserve(descriptor, segment.whole)
         except OSError as error:
             posix_ipc.unlink_shared_memory("/" + name)
             os.close(descriptor)
