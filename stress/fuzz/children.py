@@ -16,7 +16,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
@@ -32,12 +32,16 @@ Make = Callable[[np.ndarray], object]  # Of the progress words: a target.
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """Which batches are a child's: `first`, then every `stride`-th, below `end`, until a time."""
+    """Which batches are a child's: `first`, then every `stride`-th, below `end`, until a time.
+
+    And until they had `cases` together.
+    """
 
     first: int
     stride: int
     end: int
     until_s: float  # On the monotonic clock.
+    cases: int = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +62,7 @@ class Child:
         self._map = mmap.mmap(-1, mmap.PAGESIZE)
         self._progress = np.frombuffer(self._map, np.int64, _WORDS)
         self._rest = b""
-        self._deaths = 0
+        self._deaths = self._cases = 0
         self._begin(share)
 
     def _begin(self, share: Share) -> None:
@@ -80,7 +84,9 @@ class Child:
         *lines, self._rest = (self._rest + content).split(b"\n")
         for line in lines:
             told = json.loads(line)
-            yield Answer(told["number"], Batch(**told["batch"]), told["resident_bytes_max"])
+            batch = Batch(**told["batch"])
+            self._cases += batch.cases
+            yield Answer(told["number"], batch, told["resident_bytes_max"])
         if not content:
             yield from self._ended()
 
@@ -107,8 +113,10 @@ class Child:
         batch.find(case, f"its process ended by {what}")
         yield Answer(number, batch)
         self._deaths += 1
-        behind = Share(
-            number + self._share.stride, self._share.stride, self._share.end, self._share.until_s
+        behind = replace(
+            self._share,
+            first=number + self._share.stride,
+            cases=self._share.cases - self._cases,
         )
         if self._deaths < DEATHS_MAX:
             self._begin(behind)
@@ -120,11 +128,13 @@ def _work(make: Make, share: Share, progress: np.ndarray, pipe: int) -> None:
     faulthandler.disable()  # The parent tells what ended us, and at which case.
     try:
         target = make(progress)
+        cases = 0
         for number in range(share.first, share.end, share.stride):
-            if time.monotonic() > share.until_s:
+            if time.monotonic() > share.until_s or cases >= share.cases:
                 break
             progress[BATCH] = number
             batch = target.run(number)
+            cases += batch.cases
             resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
             told = {"number": number, "batch": asdict(batch), "resident_bytes_max": resident}
             os.write(pipe, json.dumps(told).encode() + b"\n")

@@ -5,7 +5,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import click
@@ -25,7 +25,7 @@ TARGETS = ("parser", "payload", *FILE_TARGETS, "model", "config", "written")
 _SHARES = {"parser": 12, "payload": 2}
 RESIDENT_BYTES_MAX = 2 << 30  # Of a child: an interpreter with all kernels has 300 MB.
 _OF_FOLDERS = {"model": ModelTarget, "config": ConfigTarget, "written": WrittenTarget}
-_BATCHES_MAX = 1 << 40
+_BATCHES_MAX, _FOR_EVER_S = 1 << 40, 1e9
 _SHOWN_BYTES = 600
 
 
@@ -57,7 +57,7 @@ class Tally:
         most = sorted(self.counts.items(), key=lambda pair: -pair[1])[:5]
         shown = ", ".join(f"{name} {count:,}" for name, count in most)
         return (
-            f"{self.name:8} {self.cases:13,} cases {rate:10,.0f}/s "
+            f"{self.name:8} {self.cases:13,} cases {self.seconds:8,.0f} s {rate:10,.0f}/s "
             f"{len(self.findings):3} findings   {shown}"
         )
 
@@ -76,20 +76,35 @@ def maker(name: str, seed: int, folder: Path) -> Callable[[np.ndarray], object]:
     return make
 
 
-def fuzz_target(name: str, seed: int, seconds: float, jobs: int, batch: int | None) -> Tally:
-    """Fuzz one target for a time, or one batch of it."""
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How much of a target is fuzzed: for a time, or until so many cases, or one batch."""
+
+    seconds: float
+    cases: int | None = None
+    batch: int | None = None
+
+    def shares(self, jobs: int) -> list[Share]:
+        """Return the share of each process, beginning now."""
+        began_s = time.monotonic()
+        if self.batch is not None:
+            return [Share(self.batch, 1, self.batch + 1, began_s + _FOR_EVER_S)]
+        if self.cases is None:
+            return [Share(k, jobs, _BATCHES_MAX, began_s + self.seconds) for k in range(jobs)]
+        each = -(-self.cases // jobs)
+        return [Share(k, jobs, _BATCHES_MAX, began_s + _FOR_EVER_S, each) for k in range(jobs)]
+
+
+def fuzz_target(name: str, seed: int, jobs: int, extent: Extent) -> Tally:
+    """Fuzz one target, as far as its extent goes."""
     tally = Tally(name)
     began_s = time.monotonic()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fuzz-")))
         make = maker(name, seed, folder)
         make(np.zeros(8, np.int64)).run(-1)  # Compiles the kernels, before it is forked.
-        until_s = time.monotonic() + seconds
-        shares = [Share(k, jobs, _BATCHES_MAX, until_s) for k in range(jobs)]
-        if batch is not None:
-            shares = [Share(batch, 1, batch + 1, until_s + 1e9)]
         began_s = time.monotonic()
-        run_children(make, shares, tally.take)
+        run_children(make, extent.shares(jobs), tally.take)
     tally.seconds = time.monotonic() - began_s
     if tally.resident_bytes_max > RESIDENT_BYTES_MAX:
         what = f"{tally.resident_bytes_max:,} bytes resident, at most {RESIDENT_BYTES_MAX:,}"
@@ -97,15 +112,13 @@ def fuzz_target(name: str, seed: int, seconds: float, jobs: int, batch: int | No
     return tally
 
 
-def fuzz(
-    names: tuple[str, ...], seed: int, seconds: float, jobs: int, batch: int | None = None
-) -> list[Tally]:
-    """Fuzz targets one after the other; together they take `seconds`."""
+def fuzz(names: tuple[str, ...], seed: int, jobs: int, extent: Extent) -> list[Tally]:
+    """Fuzz targets one after the other; together they take the extent's seconds."""
     whole = sum(_SHARES.get(name, 1) for name in names)
     tallies = []
     for name in names:
-        part = seconds * _SHARES.get(name, 1) / whole
-        tally = fuzz_target(name, seed, part, jobs, batch)
+        part = replace(extent, seconds=extent.seconds * _SHARES.get(name, 1) / whole)
+        tally = fuzz_target(name, seed, jobs, part)
         print(tally.line(), flush=True)
         for finding in tally.findings[:FOUND_MAX]:
             print(f"  {finding['what'][:_SHOWN_BYTES]}")
@@ -141,14 +154,21 @@ def as_record(tallies: list[Tally], seed: int) -> dict:
 @click.option("--seed", type=int, default=1)
 @click.option("--only", "only", multiple=True, type=click.Choice(TARGETS), help="These targets.")
 @click.option("--jobs", type=click.IntRange(1, 64), default=2, help="Processes at a time.")
+@click.option(
+    "--cases",
+    type=click.IntRange(1),
+    default=None,
+    help="Of each target at least so many, however long it takes: 10000000 is the long profile.",
+)
 @click.option("--batch", type=int, default=None, help="This batch alone, as a finding names it.")
 @click.option("--save", is_flag=True, help="Keep the result in stress/results.")
-def command(seconds, seed, only, jobs, batch, save) -> None:
+def command(only, seed, jobs, save, **extent) -> None:
     """Hostile bytes for parser, payload readers, capture files, models, configurations."""
-    tallies = fuzz(only or TARGETS, seed, seconds, jobs, batch)
+    tallies = fuzz(only or TARGETS, seed, jobs, Extent(**extent))
     record = as_record(tallies, seed)
     if save:
         print(f"kept: {keep_result('fuzz', record)}")
     found = sum(len(tally.findings) for tally in tallies)
-    print(f"{sum(tally.cases for tally in tallies):,} cases, {found} findings")
+    whole_s = sum(tally.seconds for tally in tallies)
+    print(f"{sum(tally.cases for tally in tallies):,} cases, {found} findings, in {whole_s:,.0f} s")
     sys.exit(1 if found else 0)

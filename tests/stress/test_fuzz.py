@@ -9,6 +9,7 @@ cases show (`python -m stress fuzz`).
 import os
 import signal
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -94,6 +95,26 @@ def test_batch_that_does_not_end_is_told(monkeypatch):
     assert told[1].findings[0]["what"] == "its process ended by SIGKILL"
     assert set(told) == {0, 1, 2, 3}
     assert told[3].cases == 3
+
+
+class Ending:
+    """A target of 3 cases a batch, which ends its process in batch 2."""
+
+    def __init__(self, progress: np.ndarray) -> None:
+        pass
+
+    def run(self, number: int) -> Batch:
+        """Return a batch, but not the third."""
+        if number == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return Batch(3)
+
+
+def test_share_ends_with_its_cases_also_behind_a_death():
+    shares = [replace(share(first, 2, 1000), cases=10) for first in (0, 1)]
+    found = answers(Ending, *shares)
+    # The first: 3 cases, 1 that killed it (told, not counted), 9; the second: 12.
+    assert [answer.number for answer in found] == [0, 1, 2, 3, 4, 5, 6, 7, 8]
 
 
 class Raising:
