@@ -39,6 +39,24 @@ _COUNTED = "    words[journal + USED] = used\n    fence_program()  # And counts 
 _BACK = """            words[place + k] = words[kept + k]
         used -= count + 1
 """
+_NOTE = """        for number in range(len(lanes)):
+            control[_HEADS + 1 + number] = shifted(first, number * LANE_WORDS)[HEAD]
+"""
+_NOTED = """        fence_program()  # The heads stand before they count.
+        control[_HEADS] = len(lanes)
+"""
+_EMPTIED = "        kept.commit(region)\n"
+_ON = "    if control[kept.IS_ON]:\n" + _NOTE
+_RELEASED = "    release_taken(lanes)\n"
+_FORGOTTEN = """    fence_program()  # All heads are released before they are forgotten.
+    control[_HEADS] = 0
+"""
+_LINE_BACK = """        for word in range(LINE_WORDS):
+            line[word] = copy[word]
+"""
+_LINE_GIVEN_UP = """        fence_program()  # The line is back before its entry is given up.
+        control[USED] = entry
+"""
 _SETTLED = "    version = (pace >> places.VERSION_SHIFT | 1) + 1\n"
 
 
@@ -152,6 +170,15 @@ BUGS: tuple[Bug, ...] = (
         ),
     ),
     *_bugs(
+        *("merge", _SPSC),
+        (
+            "merge_tail_loaded_relaxed",
+            "tail of events loaded without acquire",
+            "load_acquire(ring, TAIL)\n    return ring[TAIL_SEEN] - taken",
+            "load_relaxed(ring, TAIL)\n    return ring[TAIL_SEEN] - taken",
+        ),
+    ),
+    *_bugs(
         *("merge", "engine.capture.publish"),
         (
             "tick_not_published",
@@ -256,6 +283,60 @@ BUGS: tuple[Bug, ...] = (
             "one word of an entry is not put back",
             "        for k in range(count):\n" + _BACK,
             "        for k in range(1, count):\n" + _BACK,
+        ),
+    ),
+    *_bugs(
+        *("commit", "engine.classifier.transaction"),
+        (
+            "commit_heads_count_first",
+            "heads count before they stand",
+            _NOTE + _NOTED,
+            _NOTED + _NOTE,
+        ),
+        (
+            "commit_journal_first",
+            "journal emptied before the heads are noted",
+            _NOTE + _NOTED + _EMPTIED,
+            _EMPTIED + _NOTE + _NOTED,
+        ),
+        (
+            "commit_released_first",
+            "events given back before the commit",
+            _ON,
+            _RELEASED + _ON,
+        ),
+        (
+            "commit_forgotten_first",
+            "heads forgotten before they are released",
+            _RELEASED + _FORGOTTEN,
+            _FORGOTTEN + _RELEASED,
+        ),
+        (
+            "commit_not_finished",
+            "a commit under way is not finished",
+            "            _release(ring.header, int(control[_HEADS + 1 + number]))\n",
+            "            pass\n",
+        ),
+    ),
+    *_bugs(
+        *("commit", "engine.memory.kept"),
+        (
+            "kept_still_known",
+            "a commit leaves lines in the cache of what is kept",
+            "cache[numbers[entry] & (CACHE_LINES - 1)] = 0",
+            "cache[numbers[entry] & (CACHE_LINES - 1)] += 0",
+        ),
+        (
+            "kept_undone_forwards",
+            "undoing takes the oldest entry first",
+            "for entry in range(used - 1, -1, -1):",
+            "for entry in range(used):",
+        ),
+        (
+            "kept_given_up_first",
+            "undoing gives an entry up before its line is back",
+            _LINE_BACK + _LINE_GIVEN_UP,
+            _LINE_GIVEN_UP + _LINE_BACK,
         ),
     ),
 )

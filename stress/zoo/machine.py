@@ -17,7 +17,9 @@ NAMED = "stress.zoo.named:"
 RUNS = 3
 THREAD_RUNS = 20  # Of compiled code that nobody looks into.
 KILLED_LIMIT_S = 10.0  # Of a role that takes a dead one's place.
-SECOND_MAX = 4  # Accesses of a replacement at which it dies too: its undoing, which comes first.
+# Accesses of a replacement at which it dies too: its undoing, which comes first; and of how many
+# first deaths that is tried of one.
+SECONDS, SECOND_EVERY = (1, 4, 8, 12), 5
 LIMIT_S = 3600
 
 
@@ -58,14 +60,14 @@ def _killpoint(names: list[str]) -> dict[str, dict]:
 
 
 def _kill(killer, victim: str) -> tuple[str, int]:
-    """Kill a role at each access, and who takes its place at his first, until it goes wrong.
+    """Kill a role at each access, and who takes its place at his first few, until it goes wrong.
 
     Return (what is wrong, how many runs).
     """
     died = point = 1
     runs = 0
     while died:
-        for second in range(SECOND_MAX + 1):
+        for second in (0, *SECONDS) if point % SECOND_EVERY == 0 else (0,):
             deaths = (point, second) if second else (point,)
             died, place, wrong = killer.run(victim, deaths)
             runs += 1

@@ -6,6 +6,7 @@ from types import ModuleType
 from stress.races.scenario import Scenario
 from stress.zoo.bugs import WHOLE, Bug
 from stress.zoo.protocols import (
+    commit,
     host_rows,
     journal,
     life,
@@ -27,6 +28,7 @@ PROTOCOLS: dict[str, tuple[ModuleType, int, int]] = {
     "life": (life, 1, 1),
     "lines": (lines, 3, 3),
     "journal": (journal, 3, 2),
+    "commit": (commit, 2, 1),
 }
 MACHINE = ("threads", "tsan", "xsan", "killpoint", "conservation")
 _RACING = ("threads", "tsan", "xsan")

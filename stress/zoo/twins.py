@@ -11,6 +11,7 @@ import importlib.util
 import linecache
 import types
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,20 +45,29 @@ def edited(text: str, edit: Edit) -> str:
     return text.replace(edit.old, edit.new)
 
 
-def twin_of(module: str, wanted: tuple[str, ...], edit: Edit | None = None) -> types.ModuleType:
-    """Return a module with the `wanted` names of the shipped one, as the edit leaves them."""
+def twin_of(
+    module: str,
+    wanted: tuple[str, ...],
+    edit: Edit | None = None,
+    given: Mapping[str, object] | None = None,
+) -> types.ModuleType:
+    """Return a module with the `wanted` names of the shipped one, as the edit leaves them.
+
+    `given`: what names of it are instead: smaller sizes, twins of what it would import.
+    """
     text, path = source_of(module)
     if edit is not None and edit.module == module:
         text = edited(text, edit)
     shown = f"{path.name} of the zoo {zlib.crc32(text.encode()):08x}"
     linecache.cache[shown] = (len(text), None, text.splitlines(True), shown)
-    tree = _needed(ast.parse(text), set(wanted), module)
+    tree = _needed(ast.parse(text), set(wanted), set(given or ()), module)
     made = types.ModuleType(f"twin of {module}")
+    made.__dict__.update(given or {})
     exec(compile(ast.fix_missing_locations(tree), shown, "exec"), made.__dict__)
     return made
 
 
-def _needed(tree: ast.Module, wanted: set[str], module: str) -> ast.Module:
+def _needed(tree: ast.Module, wanted: set[str], given: set[str], module: str) -> ast.Module:
     """Return the statements that bind the wanted names, and all names that these need."""
     makers = {name: node for node in tree.body for name in _bound(node)}
     missing = wanted - makers.keys()
@@ -67,7 +77,7 @@ def _needed(tree: ast.Module, wanted: set[str], module: str) -> ast.Module:
     waiting = list(wanted)
     while waiting:
         name = waiting.pop()
-        if name in kept or name not in makers:
+        if name in kept | given or name not in makers:
             continue
         kept.add(name)
         node = makers[name]

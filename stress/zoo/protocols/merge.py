@@ -62,10 +62,11 @@ class _Part(NamedTuple):
 
 def scenario(edit: Edit | None, count: int) -> Scenario:
     """Return capture, two workers and the classifier, with `count` packets."""
-    spsc = twin_of(SPSC, ("claim", "peek", "FULL"), edit)
+    spsc = twin_of(SPSC, ("claim", "peek", "peek_behind", "FULL"), edit)
     consume = twin_of(CONSUME, ("publish",), edit)
     publish = twin_of(PUBLISH, _PUBLISH_NAMES, edit)
     merge = twin_of(MERGE, ("_choose", "_give_back", "_copy_key", "is_before"), edit)
+    merge.peek_behind = spsc.peek_behind
 
     def setup() -> np.ndarray:
         words = np.zeros(WORDS, np.int64)
