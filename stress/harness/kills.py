@@ -49,7 +49,7 @@ def replaced_behind_a_pipe() -> tuple[str, ...]:
     return tuple(name for name in replaced() if name not in ("capture", ZYGOTE))
 
 
-def _kill(run: LiveRun, name: str, await_other: bool) -> bool:
+def kill(run: LiveRun, name: str, await_other: bool) -> bool:
     """Kill a process of the run if it is there; return whether it was.
 
     With `await_other` wait until another has its place, or the run is over.
@@ -77,7 +77,7 @@ def _feed(run: LiveRun, fifo: Fifo, pieces: list[bytes], kills: dict[int, str]) 
     done, again = 0, replaced_behind_a_pipe()
     for number, piece in enumerate(pieces):
         if number in kills:
-            done += _kill(run, kills[number], kills[number] in again)
+            done += kill(run, kills[number], kills[number] in again)
         if run.process.poll() is not None:
             return done
         fifo.feed(piece)
@@ -130,15 +130,15 @@ def _kill_before_a_file(trial: Trial, dice: random.Random, path: Path, packets: 
 
     def during(run: LiveRun) -> None:
         for moment, name in zip(moments, victims, strict=True):
-            until("capture has read on", lambda moment=moment: _has_read(run, moment))
+            until("capture has read on", lambda moment=moment: has_read(run, moment))
             if run.process.poll() is None:
-                _kill(run, name, True)
+                kill(run, name, True)
 
     ran = run_words(trial.folder, words_of(path, trial.folder / "out", *words), during)
     return _left_whole(ran) if victims[-1] == "supervisor" else _gone_on(ran, digest)
 
 
-def _has_read(run: LiveRun, packets: int) -> bool:
+def has_read(run: LiveRun, packets: int) -> bool:
     """Return whether capture has read so many packets, or the run is over."""
     look = run.look()
     is_over = run.process.poll() is not None

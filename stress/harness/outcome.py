@@ -33,6 +33,8 @@ class Trial:
     seed: int
     number: int
     folder: Path  # Its own, empty, gone afterwards.
+    kills: int = 0  # Of a storm of them; 0: its own number.
+    input: str | None = None  # What a run reads, if no capture is made for it.
 
     @property
     def dice(self) -> random.Random:
@@ -42,7 +44,10 @@ class Trial:
     @property
     def again(self) -> str:
         """Return the command that repeats it."""
-        return f"python -m stress run {self.name} --seed {self.seed} --trial {self.number}"
+        more = f" --kills {self.kills}" * bool(self.kills) + f" --input {self.input}" * bool(
+            self.input
+        )
+        return f"python -m stress run {self.name} --seed {self.seed} --trial {self.number}{more}"
 
 
 Found = tuple[str, str]  # The name of an outcome, and what was seen.

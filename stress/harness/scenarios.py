@@ -4,26 +4,31 @@ import tempfile
 import time
 from pathlib import Path
 
-from stress.harness import faults, floods, kills, returns, soaks
+from stress.harness import faults, floods, kills, returns, soaks, storm
 from stress.harness.outcome import FORBIDDEN, NotHereError, Scenario, Tally, Trial
 
 SCENARIOS = {
     scenario.name: scenario
-    for room in (soaks, kills, returns, faults, floods)
+    for room in (soaks, kills, storm, returns, faults, floods)
     for scenario in room.SCENARIOS
 }
 
 _SEEN_SHOWN = 80
 
 
-def try_scenario(scenario: Scenario, seed: int, seconds: float, only: int | None = None) -> Tally:
-    """Try a scenario for a time, at least once; or the trial of a number alone."""
+def try_scenario(
+    scenario: Scenario, seed: int, seconds: float, only: int | None = None, **given
+) -> Tally:
+    """Try a scenario for a time, at least once; or the trial of a number alone.
+
+    `given`: fields of its trials.
+    """
     tally = Tally(scenario)
     began_s = time.monotonic()
     number = only or 0
     while number == (only or 0) or (only is None and time.monotonic() - began_s < seconds):
         with tempfile.TemporaryDirectory(prefix=f"stress-{scenario.name}-") as folder:
-            trial = Trial(scenario.name, seed, number, Path(folder))
+            trial = Trial(scenario.name, seed, number, Path(folder), **given)
             try:
                 tally.take(trial, scenario.try_once(trial))
             except NotHereError as error:

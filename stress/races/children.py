@@ -28,6 +28,34 @@ def shared_words(count: int) -> np.ndarray:
     return np.frombuffer(mmap.mmap(-1, max(8 * count, 8)), np.int64, count)
 
 
+class Memory:
+    """The words of a scenario as this process and its children share them, filled anew each time.
+
+    A file in memory, so that what was written is given back however large it is.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._size = max(8 * count, 8)
+        self._descriptor = os.memfd_create("races.words")
+        os.ftruncate(self._descriptor, self._size)
+        self.words = np.frombuffer(mmap.mmap(self._descriptor, self._size), np.int64, count)
+        self._last: tuple[np.ndarray, np.ndarray] | None = None
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """Return address and size of what is watched."""
+        return self.words.ctypes.data, self.words.nbytes
+
+    def fill(self, words: np.ndarray) -> None:
+        """Make the words these."""
+        os.ftruncate(self._descriptor, 0)
+        os.ftruncate(self._descriptor, self._size)
+        if self._last is None or self._last[0] is not words:
+            self._last = words, np.flatnonzero(words)
+        places = self._last[1]
+        self.words[places] = words[places]
+
+
 @dataclass(slots=True)
 class Outcome:
     """How a role ended: its result, or by which signal, or that it hung."""

@@ -5,7 +5,8 @@ numba optimises a module (CPUCodeLibrary._optimize_final_module), keeps it for c
 and hands out the clean module to callers, or an inlined callee would be instrumented twice. The
 code is that which is shipped: same passes, same inlining, no bounds checks; only lines are added.
 
-Nothing instrumented goes to the cache on disk, and nothing clean comes from it.
+Nothing instrumented goes to the cache on disk, and nothing clean comes from it; where a back end's
+code may be kept, it has a place of its own (kept_code.py).
 """
 
 import contextlib
@@ -18,6 +19,7 @@ from numba.core import caching, codegen, cpu
 from numba.core.registry import cpu_target
 
 from stress.races.access import BackEnd
+from stress.races.kept_code import KeptSites, keep_code
 from stress.races.rewriter import Rewriter
 
 
@@ -48,7 +50,10 @@ class Hook:
 
     def table(self) -> dict[int, str]:
         """Return {number: site} of all that was instrumented."""
-        return {number: str(site) for site, number in self.rewriter.sites.items()}
+        sites = self.rewriter.sites
+        if isinstance(sites, KeptSites):
+            return sites.table()
+        return {number: str(site) for site, number in sites.items()}
 
 
 def compiled_kernels() -> list[str]:
@@ -57,8 +62,11 @@ def compiled_kernels() -> list[str]:
     return sorted(name for name in engine._defined_symbols if name.startswith("_ZN"))
 
 
-def install(back_end: BackEnd) -> Hook:
-    """Instrument all that numba compiles from now on in this process. Once, before any kernel."""
+def install(back_end: BackEnd, kept_as: str = "") -> Hook:
+    """Instrument all that numba compiles from now on in this process. Once, before any kernel.
+
+    `kept_as`: the name under which code is kept for other processes, if it is the same in all.
+    """
     if isinstance(getattr(codegen.CPUCodeLibrary, "_races_hook", None), Hook):
         raise HookError("a hook is installed already: one instrument, one process")
     early = compiled_kernels()
@@ -71,7 +79,10 @@ def install(back_end: BackEnd) -> Hook:
     codegen.CPUCodeLibrary._races_hook = hook
     _hook_library(hook)
     _hook_flags(hook)
-    _hook_cache()
+    if kept_as:
+        hook.rewriter.sites = keep_code(kept_as, "\n".join(back_end.declarations()))
+    else:
+        _hook_cache()
     if back_end.scalar:
         # Not numba.config: whenever a variable of the environment changes, numba reads them anew.
         os.environ["NUMBA_LOOP_VECTORIZE"] = os.environ["NUMBA_SLP_VECTORIZE"] = "0"

@@ -53,6 +53,8 @@ class Scenario:
     labels    {index: name} of words, for reports; others are called words[index]
     model     {function of the kernels: (operation, its first arguments)} for the model checker:
               what an intrinsic of yours means (see weave)
+    memory    makes the words that processes share, of a size (children.Memory), for killpoint:
+              where more is watched than the words, or they lie at a place of their own
     tolerated words whose plain accesses are meant to race, for the model checker: copies that are
               thrown away when a version says so
     """
@@ -65,6 +67,7 @@ class Scenario:
     validated: frozenset[str] = frozenset()
     labels: Mapping[int, str] = field(default_factory=dict)
     model: Mapping[Any, Any] = field(default_factory=dict)
+    memory: Callable[[int], Any] | None = None
     tolerated: frozenset[int] = frozenset()
 
 

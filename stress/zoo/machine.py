@@ -44,7 +44,8 @@ def _told(findings) -> dict:
 
 def _killpoint(names: list[str]) -> dict[str, dict]:
     from stress.races import hook
-    from stress.races.killpoint import KillBackEnd, Killer
+    from stress.races.killpoint import Killer
+    from stress.races.killpoint_code import KillBackEnd
 
     installed = hook.install(KillBackEnd())
     told = {}

@@ -13,7 +13,7 @@ import llvmlite.binding as llvm
 import pytest
 
 from stress.races.access import UnknownAccessError
-from stress.races.killpoint import KillBackEnd
+from stress.races.killpoint_code import KillBackEnd
 from stress.races.rewriter import Rewriter
 from stress.races.tsan_code import SITES_BEGIN, TsanBackEnd, site_of
 from stress.races.xsan import XsanBackEnd
@@ -129,7 +129,7 @@ def said_by(program: str) -> str:
 def test_hook_refuses_to_come_after_a_kernel_and_to_come_twice():
     said = said_by("""
         from stress.races import hook
-        from stress.races.killpoint import KillBackEnd
+        from stress.races.killpoint_code import KillBackEnd
         from numba import njit
 
         def tried():
@@ -158,7 +158,7 @@ def test_callee_is_instrumented_once_and_its_cached_code_is_not_taken():
     # The callee is inlined: its one access must be counted once in the caller, and once by itself.
     said = said_by("""
         from stress.races import hook
-        from stress.races.killpoint import KillBackEnd
+        from stress.races.killpoint_code import KillBackEnd
         back_end = KillBackEnd()
         installed = hook.install(back_end)
         import numpy as np
@@ -175,12 +175,12 @@ def test_callee_is_instrumented_once_and_its_cached_code_is_not_taken():
         words[TAIL] = 0
         twice(words)
         words[TAIL] = 0
-        back_end.arm(words, 0)
+        back_end.arm((words.ctypes.data, words.nbytes), 0)
         publish(words, 1)
-        single = int(back_end.control[3])
-        back_end.arm(words, 0)
+        single = back_end.count
+        back_end.arm((words.ctypes.data, words.nbytes), 0)
         twice(words)
-        print(single, int(back_end.control[3]), sum(publish.stats.cache_hits.values()))
+        print(single, back_end.count, sum(publish.stats.cache_hits.values()))
     """)
     single, double, hits = map(int, said.split())
     assert 0 < double <= 2 * single

@@ -13,7 +13,9 @@ import pytest
 from tests.race.instruments import run_instrument
 
 pytestmark = pytest.mark.compiled
-_SAYS = re.compile(r"worker: killed at each of (\d+) accesses, (\d+) runs, (\d+) of them wrong")
+_SAYS = re.compile(
+    r"worker: killed at each of (\d+) accesses, (\d+) runs, \d+ deaths, (\d+) of them wrong"
+)
 
 
 def killed(name: str, *options: str) -> tuple[int, int, int, int, str]:
