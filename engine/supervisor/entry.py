@@ -1,7 +1,8 @@
 """How a stage's process begins, whoever started it: signals, orphanhood, reports, and its main.
 
-A stage ignores INT, TERM and HUP: the supervisor alone decides, by the stop word. It ends with its
-parent: a run without one has nobody who could unlink what it shares. Started as a program
+A stage ignores INT, TERM and HUP: the supervisor alone decides, by the stop word. It outlives its
+zygote if the supervisor does, who adopts it, and then ends with that: a run without either has
+nobody who could unlink what it shares. Started as a program
 of its own (process.start = spawn) it reads the plan as JSON from a pipe; forked from the zygote it
 has it already.
 """
@@ -23,6 +24,7 @@ from engine.rings.report import Reporter
 from engine.rings.statistics import stage_of
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+ORPHANED = signal.SIGUSR1  # What the kernel sends zygote and stages when their parent ends.
 FAILED = 1  # Exit code of a stage that has reported why.
 _TRACEBACK_LINES = 12
 
@@ -32,6 +34,18 @@ def die_with(parent: int) -> None:
     _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(FAILED)
+
+
+def _die_with_both(parent: int, above: int) -> None:
+    """End when the parent has ended and `above` has, who is to adopt this process."""
+
+    def orphaned(*_) -> None:
+        if os.getppid() != above:
+            os._exit(FAILED)
+        die_with(above)
+
+    signal.signal(ORPHANED, orphaned)
+    signal_at_end_of(parent, ORPHANED)
 
 
 def signal_at_end_of(parent: int, number: signal.Signals) -> None:
@@ -52,9 +66,17 @@ def _prctl(option: int, value: int) -> None:
         raise OSError(number, os.strerror(number))
 
 
-def run_stage_process(plan: RunPlan, name: str, reporter: Reporter, parent: int) -> int:
-    """Run the stage `name` of a run in this process; return its exit code."""
-    die_with(parent)
+def run_stage_process(
+    plan: RunPlan, name: str, reporter: Reporter, parent: int, above: int = 0
+) -> int:
+    """Run the stage `name` of a run in this process; return its exit code.
+
+    `above`: who adopts it when its parent ends; 0: nobody.
+    """
+    if above:
+        _die_with_both(parent, above)
+    else:
+        die_with(parent)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     faulthandler.enable(open(os.devnull, "wb"))  # noqa: SIM115 - lives as long as the process.

@@ -2,7 +2,7 @@
 
 Both say the same to the supervisor: what `poll` returns are the zygote's messages, and one more:
 
-    {"said": "zygote", "pid": p, "status": s}    it has ended, and every stage with it, as told next
+    {"said": "zygote", "pid": p, "status": s}    it has ended; its stages are ours now
 
 `renew` makes another zygote. What is started before it has loaded waits in its pipe.
 """
@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from engine.rings.plan import RunPlan
 from engine.rings.report import ReportLogs
@@ -31,6 +32,7 @@ class ForkNursery:
     def __init__(self, plan: RunPlan, logs: ReportLogs, heir: Heir) -> None:
         self._plan, self._logs, self._heir = plan, logs, heir
         self._pids: dict[str, int] = {}  # Of the stages that run; 0: not told yet.
+        self._adopted: dict[str, int] = {}  # Descriptors of those whose zygote is dead.
         adopt_orphans()
         self.renew()
 
@@ -44,74 +46,97 @@ class ForkNursery:
         if self.pid == 0:
             os.close(self._commands)
             os.close(answers_read)
-            zygote = Zygote(self._plan, (commands_read, answers_write), self._logs)
-            zygote_process(zygote, *self._heir)
+            elders = {name: (self._pids[name], at) for name, at in self._adopted.items()}
+            pipes = (commands_read, answers_write)
+            zygote_process(Zygote(self._plan, pipes, self._logs, elders), *self._heir)
         os.close(commands_read)
         os.close(answers_write)
         self._answers = Lines(answers_read)
         self._loaded = False
-        for name in self._pids:  # Asked for, and never begun.
-            self.start(name)
+        for name, pid in self._pids.items():
+            if not pid:  # Asked for, and never begun.
+                self.start(name)
 
     @property
     def descriptors(self) -> list[int]:
         """Return what becomes readable when there is something to poll."""
-        return [] if self.is_gone else [self._answers.descriptor]
+        answers = [] if self._answers.closed else [self._answers.descriptor]
+        return answers + list(self._adopted.values())
 
     @property
     def is_gone(self) -> bool:
-        """Return whether there is no zygote, and so no stage."""
-        return self._answers.closed
+        """Return whether there is no zygote, and no stage."""
+        return self._answers.closed and not self._adopted
 
     def poll(self) -> list[dict]:
         """Return what has happened since the last call."""
-        if self.is_gone:
-            return []
-        messages = self._answers.read()
+        messages = self._reap()
+        if self._answers.closed:
+            return messages
+        messages += self._answers.read()
         for message in messages:
             if message["said"] == "started":
                 self._pids[message["name"]] = message["pid"]
             elif message["said"] == "ended":
                 self._pids.pop(message["name"], None)
         self._loaded |= any(message["said"] == "loaded" for message in messages)
-        if self.is_gone:
-            messages += self._bury()
+        return messages + (self._bury() if self._answers.closed else [])
+
+    def _reap(self) -> list[dict]:
+        """Return the ends of adopted stages."""
+        messages = []
+        for name, descriptor in list(self._adopted.items()):
+            pid, status = os.waitpid(self._pids[name], os.WNOHANG)
+            if pid:
+                os.close(descriptor)
+                del self._adopted[name]
+                messages.append(_ended(name, pid, status))
         return messages
 
     def _bury(self) -> list[dict]:
-        """Wait for the zygote and for every stage; return how they ended, readers first."""
-        _, status = os.waitpid(self.pid, 0)
+        """Wait for the zygote and adopt its stages; say that it ended, and who with it."""
+        _, status = os.waitpid(self.pid, 0)  # Then they are ours.
         os.close(self._commands)
         os.close(self._answers.descriptor)
-        statuses = {}  # The kernel has killed the stages (entry.die_with); now they are ours.
-        with contextlib.suppress(ChildProcessError):
-            while True:
-                pid, how = os.waitpid(-1, 0)
-                statuses[pid] = how
         messages = [{"said": "zygote", "pid": self.pid, "status": status}]
+        children = _children()
         for name, pid in list(self._pids.items()):
-            if pid:
-                # One that the zygote had waited for without telling: killed, for all that we know.
-                how = statuses.get(pid, int(signal.SIGKILL))
-                messages.append({"said": "ended", "name": name, "pid": pid, "status": how})
+            if pid in children:
+                if name not in self._adopted:
+                    self._adopted[name] = os.pidfd_open(pid)
+            elif pid:
+                # The zygote had waited for it without telling: killed, for all that we know.
+                messages.append(_ended(name, pid, int(signal.SIGKILL)))
                 del self._pids[name]
+        for pid in children - set(self._pids.values()):  # Begun without telling: start it again.
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
         return messages
 
     def start(self, name: str) -> None:
         """Start a stage, or its replacement."""
         self._pids[name] = 0
-        if not self.is_gone:
+        if not self._answers.closed:
             send_line(self._commands, start=name)
 
     def kill(self, name: str) -> None:
         """End a stage's process at once, if it lives."""
-        if not self.is_gone:
+        if name in self._adopted:
+            signal.pidfd_send_signal(self._adopted[name], signal.SIGKILL)
+        elif not self._answers.closed:
             send_line(self._commands, kill=name)
 
     def close(self) -> None:
-        """End the zygote and all that it still has; at once if it is still loading or stopped."""
-        if self.is_gone:
-            return
+        """End the zygote and all stages; at once if it is still loading or stopped."""
+        for name, descriptor in self._adopted.items():
+            signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+            os.waitpid(self._pids[name], 0)
+            os.close(descriptor)
+        self._adopted.clear()
+        if not self._answers.closed:
+            self._end_zygote()
+
+    def _end_zygote(self) -> None:
         send_line(self._commands, end=True)
         os.close(self._commands)
         os.close(self._answers.descriptor)
@@ -119,12 +144,27 @@ class ForkNursery:
         deadline = time.monotonic() + (END_S if self._loaded else 0.0)
         while not os.waitpid(self.pid, os.WNOHANG)[0]:
             if time.monotonic() > deadline:
-                os.kill(self.pid, signal.SIGKILL)  # Its children die with it (entry.die_with).
+                os.kill(self.pid, signal.SIGKILL)
+                os.waitpid(self.pid, 0)
                 break
             time.sleep(0.001)
-        with contextlib.suppress(ChildProcessError):
-            while True:
-                os.waitpid(-1, 0)
+        for pid in _children():
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+
+
+def _ended(name: str, pid: int, status: int) -> dict:
+    return {"said": "ended", "name": name, "pid": pid, "status": status}
+
+
+def _children() -> set[int]:
+    """Return the pids of this process's children."""
+    found = set()
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # Gone meanwhile.
+            if int(path.read_text().rpartition(")")[2].split()[1]) == os.getpid():
+                found.add(int(path.parent.name))
+    return found
 
 
 class SpawnNursery:

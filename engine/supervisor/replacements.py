@@ -3,12 +3,11 @@
 A stage is replaced when its module knows how to recover: a worker takes its last batch back and
 goes on (flows/recover.py); the classifier takes its last step back (classifier/transaction.py); the
 recorder goes on from its ledger (recorder/ledger.py); capture reads everything again and leaves out
-what its rings have had (capture/resume.py), where everything can be read again. With the zygote
-die all stages, and all are replaced by it and with it. Killed from outside
-a stage may be replaced any number of times. What it cannot survive is what it is given: one that
-took nothing and died within a second, or hung, was in vain, and so was a capture that sent nothing,
-however long it caught up; after so many of them in a row the run ends. Not a few: somebody who
-kills at random often meets one that has only just begun.
+what its rings have had (capture/resume.py), where everything can be read again. The zygote has no
+state but what it loads. Killed from outside one may be replaced any number of times. What it cannot
+survive is what it is given: one that took nothing and died within a second, or hung, was in vain,
+and so was a capture that sent nothing, however long it caught up; after so many of them in a row
+the run ends. Not a few: somebody who kills at random often meets one that has only just begun.
 """
 
 import signal
@@ -124,7 +123,7 @@ class Replacements:
 
     def _is_passing(self, name: str) -> bool:
         """Return whether what capture took out of a pipe would be lost."""
-        if self._passing is None or name not in ("capture", ZYGOTE):
+        if self._passing is None or name != "capture":
             return False
         line = self._statistics.process("capture")
         return bool(line["pid"]) and line["state"] != DONE
@@ -136,7 +135,7 @@ class Replacements:
         """Return a number that grows whenever the stage takes or sends something."""
         rings = self._segments.rings
         if name == ZYGOTE:
-            # Plain: words of processes that are dead.
+            # Plain: whether they have moved is all that counts.
             return sum(int(ring.header[HEAD] + ring.header[TAIL]) for ring in rings.values())
         if name == "capture":
             # Plain: words of a process that is dead.

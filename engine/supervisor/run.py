@@ -216,16 +216,15 @@ class Supervisor:
         self._alive[name] = 0
 
     def _bury_zygote(self, pid: int, status: int) -> None:
-        """Take note that the zygote has ended, and every stage with it; replace it if it may be."""
+        """Take note that the zygote has ended; replace it if it may be. The stages go on."""
         if self.statistics.stop == LEAVE or self._outcome.errors:
             return
-        text = f"the zygote (pid {pid}) ended by {how_it_ended(status)}, and every stage with it"
+        text = f"the zygote (pid {pid}) ended by {how_it_ended(status)}"
         is_killed = os.WIFSIGNALED(status)
         if is_killed and self._replacements.grant(ZYGOTE, pid, os.WTERMSIG(status)):
-            self._observer.tell(f"{text}; all are replaced")
+            self._observer.tell(f"{text}; it is replaced")
             self._nursery.renew()
             return
-        text += self._replacements.why_not(ZYGOTE) if is_killed else ""
         self._fail(f"{text}; {what_all_lose(self.statistics)}", DIED)
 
     def _note_compiling(self) -> None:
@@ -238,8 +237,8 @@ class Supervisor:
         self._read_reports()
         self._logs.forget_partial(name)
         self._alive.pop(name, None)
-        if self.statistics.stop == LEAVE or self._nursery.is_gone:
-            return  # As it was told to, whatever it was doing; or with the zygote.
+        if self.statistics.stop == LEAVE:
+            return  # As it was told to, whatever it was doing.
         if status == 0 and self.statistics.process(name)["state"] == DONE:
             return
         if os.WIFSIGNALED(status) and self._is_replaced(name, pid, os.WTERMSIG(status)):

@@ -14,7 +14,9 @@ Told to end it ends, with all its children. Supervisors that die do not say so: 
 the heir and does what was left to do (Supervisor.inherit), with itself in the nursery's place. One
 that is still loading, for a run of which nothing has run, leaves the loading for that.
 
-Stages are tied to the zygote: the kernel kills them when it ends (entry.die_with).
+Stages are tied to the zygote: when it ends they end, unless the supervisor lives (entry.py). Then
+that has adopted them, and the next zygote has them as elders: its own they are not, and when the
+supervisor dies the kernel kills them.
 """
 
 import contextlib
@@ -30,9 +32,8 @@ import msgspec
 from engine.errors import EngineError
 from engine.rings.plan import RunPlan
 from engine.rings.report import ReportLogs
-from engine.supervisor.entry import run_stage_process, signal_at_end_of
+from engine.supervisor.entry import ORPHANED, run_stage_process, signal_at_end_of
 
-ORPHANED = signal.SIGUSR1  # What the kernel sends the zygote when its parent ends.
 _CHUNK_BYTES = 1 << 16
 
 
@@ -78,11 +79,19 @@ class Zygote:
 
     is_gone = False  # As the other nurseries say it.
 
-    def __init__(self, plan: RunPlan, pipes: tuple[int, int], logs: ReportLogs) -> None:
-        """`pipes`: commands to read, answers to write."""
+    def __init__(
+        self,
+        plan: RunPlan,
+        pipes: tuple[int, int],
+        logs: ReportLogs,
+        elders: dict[str, tuple[int, int]],
+    ) -> None:
+        """`pipes`: commands to read, answers to write. `elders`: pid and pidfd of each."""
         self.plan = plan
         self._commands, self._answers = Lines(pipes[0]), pipes[1]
         self._logs = logs
+        self._elders = elders
+        self._above = os.getppid()
         self._children: dict[int, str] = {}
         self._messages: list[dict] = []
         self.ended: dict[str, dict] = {}  # How each stage ended that has not been started again.
@@ -113,19 +122,28 @@ class Zygote:
                 else:
                     self.kill(command["kill"])
         self._messages.clear()  # Nobody has heard them; they are in `ended` and `children`.
+        self._bury_elders()
         return True
+
+    def _bury_elders(self) -> None:
+        """Note the ends of those whom the kernel kills with the supervisor, when they are dead."""
+        for name, (pid, descriptor) in self._elders.items():
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(descriptor, signal.SIGKILL)  # One that is stopped.
+            select.select([descriptor], [], [])
+            if name not in self.children and name not in self.ended:
+                killed = int(signal.SIGKILL)
+                self.ended[name] = {"said": "ended", "name": name, "pid": pid, "status": killed}
 
     def _load(self, orphaned: Callable[[], None]) -> bool:
         from engine.supervisor.kernels import load_kernels
 
-        parent = os.getppid()
-
         def leave(*_) -> None:
-            if os.getppid() != parent:
+            if os.getppid() != self._above:
                 orphaned()
 
         signal.signal(ORPHANED, leave)
-        signal_at_end_of(parent, ORPHANED)
+        signal_at_end_of(self._above, ORPHANED)
         try:
             seconds = load_kernels(lambda: send_line(self._answers, said="compiling"))
         except EngineError as error:
@@ -170,7 +188,8 @@ class Zygote:
                     signal.signal(number, signal.SIG_DFL)
                 os.close(self._commands.descriptor)
                 os.close(self._answers)
-                code = run_stage_process(self.plan, name, self._logs.reporter(name), parent)
+                reporter = self._logs.reporter(name)
+                code = run_stage_process(self.plan, name, reporter, parent, self._above)
             finally:
                 os._exit(code)
         self._children[pid] = name

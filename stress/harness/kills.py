@@ -2,7 +2,7 @@
 
 A run reads from a FIFO that is filled piece by piece, so that there always is a middle, or a file
 through rings of no size. What must come of a kill depends on who is replaced (process.replace;
-capture, and the zygote with it, not where it reads a FIFO): the run ends as if nothing had been, or
+capture not where it reads a FIFO): the run ends as if nothing had been, or
 with exit 4 and the name of who died. A supervisor's end is that of the run: what it had read is
 whole.
 """
@@ -46,7 +46,7 @@ def replaced() -> tuple[str, ...]:
 
 def replaced_behind_a_pipe() -> tuple[str, ...]:
     """Return those that are replaced when they die in a run that reads a pipe."""
-    return tuple(name for name in replaced() if name not in ("capture", ZYGOTE))
+    return tuple(name for name in replaced() if name != "capture")
 
 
 def kill(run: LiveRun, name: str, await_other: bool) -> bool:

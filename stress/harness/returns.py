@@ -83,15 +83,16 @@ def _away_s(run: LiveRun, watched: _Watched, name: str) -> float | None:
     """Kill a process; return how long it was away, None if it had nothing more to do."""
     look = run.look()
     pid = look.pid(name) if look else 0
-    # With the zygote die all: the first worker stands for them.
+    # A zygote is needed when a stage is: the first worker dies with it.
     seen = "worker.0" if name == "zygote" else name
     line = watched.statistics.process(seen)
     before = line["pid"]
     if not pid or watched.is_done(seen):
         return None
     begin_s = time.monotonic()
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
+    for victim in {pid, before} if name == "zygote" else {pid}:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(victim, signal.SIGKILL)
     if not _until(run, lambda: line["pid"] != before):
         return None
     at = 0 if name == "recorder" else watched.moved(seen)

@@ -151,15 +151,17 @@ class Look:
     supervisor: int  # Its pid.
 
     def pid(self, name: str) -> int:
-        """Return the pid of a process; the zygote's is its child's parent, 0 if it is gone."""
+        """Return the pid of a process; of the zygote 0 if there is none now."""
         if name != "zygote":
             return self.lines[name]["pid"]
-        with contextlib.suppress(FileNotFoundError):
-            line = Path(f"/proc/{self.pid('recorder')}/stat").read_text()
-            state, parent = line.rpartition(")")[2].split()[:2]
-            # Who has lost its zygote, or is dead, belongs to the supervisor.
-            if state != "Z" and int(parent) != self.supervisor:
-                return int(parent)
+        stages = {line["pid"] for line in self.lines.values()}  # Orphans are the supervisor's too.
+        for path in Path("/proc").glob("[0-9]*/stat"):
+            with contextlib.suppress(OSError):  # Gone meanwhile.
+                state, parent = path.read_text().rpartition(")")[2].split()[:2]
+                if int(parent) == self.supervisor and state not in "ZX":
+                    pid = int(path.parent.name)
+                    if pid not in stages:
+                        return pid
         return 0
 
 
