@@ -20,6 +20,7 @@ from tests.process.conftest import SOME
 from tests.process.runs import HANG_S, LiveRun, held_run, live_run, run_engine, until
 
 WRITING = ("--no-score", "-n", "2", "--flows", "parquet", "--early", "--digest", "-w")
+NOT_ALWAYS = ("none", "classifier", "recorder")
 
 
 def kill_supervisor(run: LiveRun) -> None:
@@ -44,7 +45,10 @@ def names_of(run: LiveRun) -> set[str]:
     return {found.name for found in run.segments}
 
 
-@pytest.mark.parametrize("victim", ["none", "worker.1", "classifier", "recorder"])
+@pytest.mark.parametrize(
+    "victim",
+    ["worker.1", *(pytest.param(name, marks=pytest.mark.slow) for name in NOT_ALWAYS)],
+)
 def test_what_was_read_is_written_whole_when_the_supervisor_is_killed(victim, tmp_path, some):
     (tmp_path / "some.pcap").write_bytes(some)
     whole, out = tmp_path / "whole", tmp_path / "out"
