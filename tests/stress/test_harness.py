@@ -19,7 +19,7 @@ from engine.flows.check import regions
 from engine.layouts import PACKET, places
 from engine.memory.pointers import pointer
 from engine.packets.key import secret_words, shard_of
-from stress.harness import floods, listing, running, soaks, traffic
+from stress.harness import floods, listing, running, soaks, storm, traffic
 from stress.harness.kills import KINDS, replaced
 from stress.harness.outcome import (
     ACCEPTABLE,
@@ -212,3 +212,19 @@ def test_kept_result_names_every_outcome(monkeypatch, tmp_path):
 
 def test_who_is_replaced_is_among_who_is_killed():
     assert set(replaced()) <= set(KINDS)
+
+
+def test_storm_that_loses_packets_is_found(tmp_path, monkeypatch):
+    counts = iter((100, 99))
+
+    def ran(*words):
+        said = {"digest": "same", "packets": {"read": next(counts)}}
+        return Ran(0, msgspec.json.encode(said).decode(), "", tmp_path)
+
+    monkeypatch.setattr(storm, "run_engine", ran)
+    monkeypatch.setattr(storm, "judge", lambda *_: [(EXACT, "")])
+    trial = Trial("kill_storm", 7, 0, tmp_path, input=str(tmp_path / "none.pcap"))
+    ((name, _),) = SCENARIOS["kill_storm"].try_once(trial)
+    assert name == "other counts"
+    assert trial.again.endswith(f"--trial 0 --input {tmp_path}/none.pcap")
+    assert SCENARIOS["kill_storm"].grade(name) == FORBIDDEN
