@@ -99,7 +99,7 @@ def test_stale_segments_are_listed_and_removed_and_live_ones_kept(mounts, tmp_pa
     ):
         until("both have begun", lambda: owners(own) == {dead.process.pid, live.process.pid})
         until("both read", lambda: len(reading(own)) == 2)
-        dead.send(signal.SIGKILL)
+        dead.send_all(signal.SIGKILL)  # A zygote that lived would tidy up.
         dead.process.wait(HANG_S)
         until("its children are gone", lambda: not dead.pids())
         listed = segments(own)
