@@ -37,19 +37,23 @@ def command(layers: tuple[str, ...], **options) -> None:
         print("\n".join(mutant.name for mutant in chosen))
         sys.exit(_end(wrong))
     begin = time.monotonic()
-    wrong += trials.unsound((mutant.file for mutant in chosen), options["jobs"])
+    wrong += trials.unsound({mutant.file for mutant in chosen}, options["jobs"])
     if wrong:
         sys.exit(_end(wrong))
     found = trials.judged(chosen, options["jobs"], _tell, options["seconds"])
-    layer_of = {mutant.name: mutant.layer for mutant in chosen}
-    record = table.record_of(layer_of, found, reasons)
-    record["seconds"] = round(time.monotonic() - begin, 1)
-    print(json.dumps(record) if options["as_json"] else table.text(record))
-    for name in table.survivors(record, reasons):
+    is_whole = len(found) == len(made)
+    record = {
+        "whole": list(layers) if is_whole else [],
+        "seconds": round(time.monotonic() - begin, 1),
+        "layers": table.rows_of(found, reasons),
+        "mutants": {name: {k: one[k] for k in ("by", "how") if one} for name, one in found.items()},
+    }
+    print(json.dumps(record) if options["as_json"] else table.text(record["layers"]))
+    for name in table.survivors(found, reasons):
         print(f"nothing notices: {name}")
     if options["save"]:
         print(keep_result("mutation", record), file=sys.stderr)
-    sys.exit(_end(table.wrong(record, reasons)))
+    sys.exit(_end(table.wrong(found, reasons)))
 
 
 def _tell(mutant, found: dict) -> None:

@@ -103,8 +103,8 @@ def _weave(suite: str) -> dict:
 
 def _protocol(name: str, most: int) -> str:
     """Return what is found in a protocol of the zoo."""
-    from stress.zoo.bugs import shipped
     from stress.zoo.checked import look
+    from stress.zoo.scenarios import shipped
 
     return look(shipped(name), name, "c11+hb", most).said
 

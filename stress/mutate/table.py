@@ -2,6 +2,8 @@
 
 from collections import Counter
 
+from stress.mutate.mutants import LAYERS
+
 KINDS = ("model checker", "tests", "property tests", "compiled")
 HEAD = ("layer", "mutants", "killed", *(f"by {kind}" for kind in KINDS), "justified", "score")
 SCORE_MIN = 0.95
@@ -16,24 +18,35 @@ def kind_of(suite: str) -> str:
     return KINDS[2] if suite.startswith("tests/property") else KINDS[1]
 
 
-def record_of(layers: dict[str, str], found: dict[str, dict], reasons: dict[str, str]) -> dict:
-    """Return what is kept: a row for each layer, and every mutant with who noticed it.
+def layer_of(name: str) -> str:
+    """Return the layer of a mutant."""
+    return name.partition("/")[0]
 
-    `layers`: {mutant's name: its layer}; `found`: {name: {by, how, said}, or {}}.
-    """
+
+def rows_of(found: dict[str, dict], reasons: dict[str, str]) -> list[dict]:
+    """Return a row for each layer; `found`: {mutant's name: {by, how, ...}, or {}}."""
     rows = []
-    for layer in dict.fromkeys(layers.values()):
-        names = [name for name in found if layers[name] == layer]
+    for layer in LAYERS:
+        names = [name for name in found if layer_of(name) == layer]
         killed = [name for name in names if found[name]]
         excused = [name for name in names if not found[name] and name in reasons]
         row = {"layer": layer, "mutants": len(names), "killed": len(killed)}
         row["by"] = dict(Counter(kind_of(found[name]["by"]) for name in killed))
         row |= {"justified": len(excused), "score": score(len(killed), len(names) - len(excused))}
-        rows.append(row)
-    return {
-        "layers": rows,
-        "mutants": {name: {k: one[k] for k in ("by", "how") if one} for name, one in found.items()},
-    }
+        rows += [row] if names else []
+    return rows
+
+
+def joined(records: list[dict]) -> dict[str, dict]:
+    """Return what the last of the records that has it says of each mutant.
+
+    A record of whole layers takes the place of all before it: names that are gone are gone.
+    """
+    found: dict[str, dict] = {}
+    for record in records:
+        found = {name: one for name, one in found.items() if layer_of(name) not in record["whole"]}
+        found |= record["mutants"]
+    return found
 
 
 def score(killed: int, judged: int) -> float:
@@ -41,27 +54,26 @@ def score(killed: int, judged: int) -> float:
     return round(killed / judged, 4) if judged else 1.0
 
 
-def wrong(record: dict, reasons: dict[str, str]) -> list[str]:
+def wrong(found: dict[str, dict], reasons: dict[str, str]) -> list[str]:
     """Return what is not as it must be: a score too low; a justified mutant that is noticed."""
     said = [
         f"{row['layer']}: {row['score']:.1%} is below {SCORE_MIN:.0%}"
-        for row in record["layers"]
+        for row in rows_of(found, reasons)
         if row["score"] < SCORE_MIN
     ]
     return said + [
         f"justified, yet noticed by {one['by']}: {name}"
-        for name, one in record["mutants"].items()
+        for name, one in found.items()
         if one and name in reasons
     ]
 
 
-def survivors(record: dict, reasons: dict[str, str]) -> list[str]:
+def survivors(found: dict[str, dict], reasons: dict[str, str]) -> list[str]:
     """Return the mutants that nothing noticed and nobody justified."""
-    return [name for name, one in record["mutants"].items() if not one and name not in reasons]
+    return [name for name, one in found.items() if not one and name not in reasons]
 
 
-def _cells(record: dict) -> list[tuple[str, ...]]:
-    rows = list(record["layers"])
+def _cells(rows: list[dict]) -> list[tuple[str, ...]]:
     total = {name: sum(row[name] for row in rows) for name in ("mutants", "killed", "justified")}
     by = Counter()
     for row in rows:
@@ -80,17 +92,17 @@ def _cells(record: dict) -> list[tuple[str, ...]]:
     ]
 
 
-def rst(record: dict) -> str:
+def rst(rows: list[dict]) -> str:
     """Return the table for stress/README.rst."""
-    body = "\n".join("   * - " + "\n     - ".join(cells) for cells in [HEAD, *_cells(record)])
+    body = "\n".join("   * - " + "\n     - ".join(cells) for cells in [HEAD, *_cells(rows)])
     return f".. list-table::\n   :header-rows: 1\n\n{body}\n"
 
 
-def text(record: dict) -> str:
+def text(rows: list[dict]) -> str:
     """Return the table for a terminal."""
-    rows = [HEAD, *_cells(record)]
-    widths = [max(len(row[k]) for row in rows) for k in range(len(HEAD))]
+    lines = [HEAD, *_cells(rows)]
+    widths = [max(len(line[k]) for line in lines) for k in range(len(HEAD))]
     return "\n".join(
-        "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
-        for row in rows
+        "  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True))
+        for line in lines
     )

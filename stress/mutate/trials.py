@@ -101,13 +101,14 @@ def judged(
 
 
 def unsound(files: Iterable[str], jobs: int) -> list[str]:
-    """Return which suites fail for files as they are shipped: they could judge nothing."""
-    shipped = [Mutant(file, "", file, "", None) for file in dict.fromkeys(files)]
+    """Return which suites for files fail for what is shipped: they could judge nothing."""
     said = []
     for compiled, suites in WAYS:
-        told = _each([one for one in shipped if suites(one.file)], jobs, compiled)
+        wanted = {suite: file for file in files for suite in suites(file)}
+        shipped = [Mutant(suite, "", file, "", None) for suite, file in wanted.items()]
+        told = _each(shipped, jobs, compiled)
         failed = {name: one for name, one in told.items() if one}
-        said += [f"{name} as shipped: {one['by']}: {one['said']}" for name, one in failed.items()]
+        said += [f"fails as shipped: {name}: {one['said']}" for name, one in failed.items()]
     return said
 
 
@@ -127,9 +128,11 @@ def _each(
                 mutant = waiting.get_nowait()
             except queue.Empty:
                 return
-            shipped = (ROOT / "engine" / mutant.file).read_text(encoding="utf-8")
-            text = mutant.edit.new if mutant.edit else shipped
-            found[mutant.name] = judge.judge(mutant.file, text, suites(mutant.file))
+            if mutant.edit is None:  # A suite, and a file as it is shipped.
+                text = (ROOT / "engine" / mutant.file).read_text(encoding="utf-8")
+                found[mutant.name] = judge.judge(mutant.file, text, [mutant.name])
+            else:
+                found[mutant.name] = judge.judge(mutant.file, mutant.edit.new, suites(mutant.file))
             tell(mutant, found[mutant.name])
 
     if not mutants:

@@ -96,3 +96,16 @@ def test_without_replacement_nothing_is_kept():
     shard.send(*everything(100))
     assert shard.word("journal_at") == 0
     assert not shard.table[-1000:].any()
+
+
+def test_split_connection_is_whole_again_when_its_batch_is_taken_back():
+    """It was turned, as its first packet answers one that nobody saw; the split forgets that."""
+    shard = DyingShard(ROWS, **WAYS["history"], **WAYS["splits"])
+    now = START
+    for _ in range(4):
+        shard.send(control(TICK, now))  # Or the packet's batch would end with its pane's opening.
+        for k in range(5):
+            shard.send(packet(now + k, 1, k % 2 == 1, flags=(0x12, 0x10, 0x10, 0x18, 0x18)[k]))
+        now += 3 * SECOND_NS
+    assert shard.counter("parts") > 1
+    assert shard.undone > 20

@@ -15,7 +15,7 @@ from engine.flows.keep import JOURNAL_AT, OPERATION_WORDS
 from engine.flows.panes import DROPPED, ENTRY_WORDS, PANE_COUNT, PANES_AT
 from engine.flows.shard import shard_arrays
 from engine.layouts import places
-from engine.layouts.table import DROP_ENTRIES, NO_REWRITE
+from engine.layouts.table import DROP_ENTRIES, NO_REWRITE, TABLE
 from engine.rings import journal, spsc
 from tests.conftest import WITHOUT_JIT
 from tests.unit.flows.driving import Shard, packet
@@ -122,12 +122,11 @@ def test_batch_is_committed_before_it_is_told_and_its_slots_are_given_back_last(
 
 def test_batch_that_fills_the_journal_is_followed_by_the_next_at_once(shard):
     """What is left of it needs no room that others make: a commit is enough."""
-    shard.table[shard.word("journal_at") + journal.CAPACITY] = OPERATION_WORDS + 600
+    shard.table[shard.word("journal_at") + journal.CAPACITY] = OPERATION_WORDS + TABLE.words + 60
     for k in range(20):
         shard.put(packet(START + 10 + k, k % ENTRIES))
     arrays, header = shard.worker._arrays, shard.packets.header
     worker = shard.worker
     found = consume(arrays, header, worker._words, worker._scratch, 100)
     assert found == (20, DRAINED)
-    batches = shard.table[shard.word("journal_at") + journal.USED]
-    assert batches == 0
+    assert shard.table[shard.word("journal_at") + journal.USED] == 0

@@ -151,6 +151,18 @@ def test_fences_are_in_the_code_in_order():
 
 
 @njit
+def _fence_program():
+    atomics.fence_program()
+
+
+@pytest.mark.compiled
+def test_fence_of_the_program_is_one_for_the_compiler_alone():
+    assert _fence_program() is None
+    (code,) = _fence_program.inspect_llvm().values()
+    assert re.findall(r"^\s+fence .*", code, re.M) == ['  fence syncscope("singlethread") seq_cst']
+
+
+@njit
 def _wait_for(words, count):
     for _ in range(count):
         if atomics.load_relaxed(words, 0) != 0:

@@ -7,6 +7,7 @@ Method: drawn pieces, around the lengths at which the rules change (0, 240, stri
 from itertools import pairwise
 
 import numpy as np
+import pytest
 import xxhash
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -48,6 +49,15 @@ def test_every_length_up_to_two_blocks_has_its_digest():
         room[-1] = whole[length - 1]
         xxh3.feed(state, state.view(np.uint8), room, 1)
         assert xxh3.text(state) == xxhash.xxh3_128_hexdigest(whole[:length])
+
+
+def test_more_bytes_than_there_is_room_for_are_refused():
+    state, room = xxh3.make_state(), np.zeros(xxh3.WINDOW + 3, np.uint8)
+    xxh3.feed(state, state.view(np.uint8), room, 3)
+    xxh3.feed(state, state.view(np.uint8), room, 0)
+    for size in (4, 5, -1):
+        with pytest.raises(AssertionError):
+            xxh3.feed(state, state.view(np.uint8), room, size)
 
 
 def test_a_state_put_back_goes_on_as_it_was():
