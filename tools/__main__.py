@@ -5,7 +5,7 @@ import sys
 
 from engine.errors import ModelError
 from tools.check import ROOT, check
-from tools.generated import generate, write_conformance, write_measures, write_zoo
+from tools.generated import generate, write_conformance, write_measures, write_mutation, write_zoo
 
 USAGE = "usage: python -m tools check|generate|conformance"
 
@@ -19,7 +19,7 @@ def main(arguments: list[str]) -> int:
             print(name)
         if write_conformance(ROOT):
             print("README.rst")
-        if write_zoo(ROOT):
+        if write_zoo(ROOT) | write_mutation(ROOT):
             print("stress/README.rst")
         try:
             if write_measures(ROOT):

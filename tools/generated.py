@@ -32,6 +32,8 @@ MEASURES = ".. The measures of the shipped model; python -m tools generate puts 
 CONFORMANCE = ".. What python -m tools conformance --save kept last; python -m tools generate.\n\n"
 # Where stress/README.rst shows which instruments find the planted bugs.
 ZOO = ".. What python -m stress races zoo --save kept last; python -m tools generate.\n\n"
+# And how many changes of shipped code the suites notice.
+MUTATION = ".. What python -m stress mutate --save kept last; python -m tools generate.\n\n"
 
 
 def outdated(root: Path) -> Iterator[str]:
@@ -110,6 +112,27 @@ def write_zoo(root: Path) -> bool:
     path = root / "stress" / "README.rst"
     text = path.read_text(encoding="utf-8")
     changed = _with_table(text, ZOO, rst(newest_zoo(root)))
+    path.write_text(changed, encoding="utf-8")
+    return changed != text
+
+
+def newest_mutation(root: Path) -> dict:
+    """Return {mutant: what noticed it} as `python -m stress mutate --save` kept it last."""
+    from stress.mutate.table import joined
+
+    kept = sorted((root / "stress" / "results").glob("*-mutation-*.json"))
+    assert kept, "no mutation scores are kept"
+    return joined([json.loads(path.read_text(encoding="utf-8")) for path in kept])
+
+
+def write_mutation(root: Path) -> bool:
+    """Bring the mutation scores in stress/README.rst up to date; return if they were not."""
+    from stress.mutate.justified import justified
+    from stress.mutate.table import rows_of, rst
+
+    path = root / "stress" / "README.rst"
+    text = path.read_text(encoding="utf-8")
+    changed = _with_table(text, MUTATION, rst(rows_of(newest_mutation(root), justified())))
     path.write_text(changed, encoding="utf-8")
     return changed != text
 

@@ -57,9 +57,8 @@ def command(layers: tuple[str, ...], **options) -> None:
 
 
 def _tell(mutant, found: dict) -> None:
-    """Say on a terminal what became of a mutant."""
-    if sys.stderr.isatty():
-        print(f"{found.get('by') or 'nothing':50.50} {mutant.name}", file=sys.stderr)
+    """Say what became of a mutant, as it comes."""
+    print(f"{found.get('by') or 'nothing':50.50} {mutant.name}", file=sys.stderr, flush=True)
 
 
 def _end(wrong: list[str]) -> int:
