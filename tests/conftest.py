@@ -37,6 +37,11 @@ def _worker() -> str:
     return os.environ.get("PYTEST_XDIST_WORKER", "main")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option that asks for tests of minutes."""
+    parser.addoption("--long", action="store_true", help="run tests marked long as well")
+
+
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Compile every kernel before xdist's workers start, or each of them would."""
     if _worker() == "main" and session.config.getoption("numprocesses", None):
@@ -44,11 +49,12 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what is about compiled code where nothing is compiled."""
-    if WITHOUT_JIT:
-        left_out = [test for test in items if test.get_closest_marker("compiled")]
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [test for test in items if test not in left_out]
+    """Leave out what takes minutes, and what is about compiled code where nothing is compiled."""
+    unwanted = [] if config.getoption("long") else ["long"]
+    unwanted += ["compiled"] if WITHOUT_JIT else []
+    left_out = [test for test in items if any(map(test.get_closest_marker, unwanted))]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [test for test in items if test not in left_out]
 
 
 @pytest.fixture(scope="session")

@@ -41,8 +41,8 @@ class Mapped:
         shape = {"shape": (words,), "typestr": "<i8", "data": (at, False), "version": 3}
         self.__array_interface__ = shape
 
-    def __del__(self) -> None:
-        LIBC.munmap(self._begin, self._size)
+    def __del__(self, munmap=LIBC.munmap) -> None:  # The name is gone when Python ends.
+        munmap(self._begin, self._size)
 
 
 def _map(address: int | None, size: int, protection: int, flags: int, descriptor: int) -> int:

@@ -61,6 +61,7 @@ class Scenario:
     title: str
     outcomes: tuple[Outcome, ...]
     try_once: Callable[[Trial], list[Found]]
+    shows_worst: bool = False  # Of what was seen, the last in the alphabet: not the latest.
 
     def grade(self, name: str) -> str:
         """Return the grade of an outcome, which must be named."""
@@ -82,7 +83,9 @@ class Tally:
     seconds: float = 0.0
     trials: int = 0
     counts: dict[str, int] = field(default_factory=dict)
-    examples: dict[str, str] = field(default_factory=dict)  # What was seen last, by outcome.
+    examples: dict[str, str] = field(
+        default_factory=dict
+    )  # What was seen last (or worst), by outcome.
     forbidden: list[dict] = field(default_factory=list)
     left_out: str = ""
 
@@ -92,6 +95,7 @@ class Tally:
         self.trials += 1
         for name, seen in found:
             self.counts[name] = self.counts.get(name, 0) + 1
-            self.examples[name] = seen
+            before = self.examples.get(name, "") if self.scenario.shows_worst else ""
+            self.examples[name] = max(seen, before)
             if self.scenario.grade(name) == FORBIDDEN:
                 self.forbidden.append({"outcome": name, "seen": seen, "again": trial.again})

@@ -72,8 +72,10 @@ def test_capture_killed_again_and_again_leaves_the_same_run(tmp_path, capture):
     compare(out, json.loads(ended.out), expected, killed)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(
+    "seed",
+    [pytest.param(n, marks=pytest.mark.slow if n < 2 else pytest.mark.long) for n in range(4)],
+)
 def test_captures_of_many_sources_killed_again_and_again(tmp_path, capture, seed):
     """Compressed and plain sources, merged or one after the other."""
     import gzip

@@ -13,7 +13,7 @@ import pytest
 from stress.races.tsan import find_library
 from tests.race.instruments import run_instrument
 
-pytestmark = [pytest.mark.compiled, pytest.mark.slow]
+pytestmark = [pytest.mark.compiled, pytest.mark.long]  # 130 and 180 s of CPU, of compiling mostly.
 _PLACES_MIN = 5_000  # Accesses in the code of capture and worker: far fewer, and it was not seen.
 
 

@@ -162,6 +162,14 @@ def test_worker_with_more_than_its_share_is_found(counts, outcome, tmp_path):
     assert floods.judge_load(ran, [("unproved", "")]) == [("unproved", "")]
 
 
+def test_worst_of_many_trials_is_shown_where_a_scenario_says_so(tmp_path):
+    for name, shown in (("hash_flood_unknown", "1.420"), ("malformed_flood", "1.020")):
+        tally = Tally(SCENARIOS[name])
+        for share in ("1.020", "1.420", "1.020"):
+            tally.take(Trial(name, 1, 0, tmp_path), [(EXACT, f"the busiest had {share}")])
+        assert f"3 exact: the busiest had {shown}" in line_of(tally)
+
+
 def planted(*found):
     """Return a scenario that comes to these outcomes, one trial after the other."""
     outcomes = (
