@@ -35,7 +35,7 @@ from engine.rings.ring import Ring
 from stress.races.killpoint_code import point, watch, watched
 from stress.races.scenario import Role, Scenario
 from tests.unit.recorder.dying import BATCH, GROUP, NOW_NS
-from tests.unit.recorder.rows import LABELS, host_words, plan_of, row_words, simple
+from tests.unit.recorder.rows import plan_of, some_rows
 from tests.unit.recorder.runs import segments
 
 ROWS = 14
@@ -45,22 +45,6 @@ _STEPS = (
     (spsc, "release"),
     (lifecycle, "take"),
 )
-
-
-def _rows() -> np.ndarray:
-    """Return rows with alerts of every kind, early ones, and hosts at the end."""
-    wanted = [
-        simple(
-            reason=k % 3,
-            alert=k % 2 == 0,
-            sequence=k,
-            first_offset=k,
-            label=k % len(LABELS),
-            initiator=0x0A000000 + k % 5,
-        )
-        for k in range(ROWS - 2)
-    ]
-    return np.concatenate([row_words(wanted), host_words(2)])
 
 
 class _Run:
@@ -83,7 +67,7 @@ class _Run:
         statistics, ring = _run.segments.enter_context(segments(_plan(), _RING_ROWS))
         statistics["started_ns"] = NOW_NS
         producer = Ring.attach(ring.segment.name, "rows", "producer")
-        producer.slots[:ROWS] = _rows()
+        producer.slots[:ROWS] = some_rows(ROWS)
         spsc.publish(producer.header, ROWS)
         producer.detach("producer")
         producer.segment.close()

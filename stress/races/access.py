@@ -111,3 +111,19 @@ class BackEnd(Protocol):
 
         An element is put behind the module unless it declares a name that the module has already.
         """
+
+
+class AccessesOnly:
+    """What a back end says of functions and kernels for which only accesses count: nothing."""
+
+    def enter(self, site: Site, number: int) -> list[str]:
+        """Nothing: a site says whom it was inlined into."""
+        return []
+
+    def leave(self) -> list[str]:
+        """Nothing: nothing was entered."""
+        return []
+
+    def around_kernel(self) -> tuple[list[str], list[str]]:
+        """Nothing: kernels are told apart by what they access."""
+        return [], []

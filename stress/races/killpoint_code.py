@@ -13,7 +13,7 @@ import sys
 
 import numpy as np
 
-from stress.races.access import READS, WRITES, Access, Site
+from stress.races.access import READS, WRITES, Access, AccessesOnly
 
 CONTROL = ("base", "bytes", "at", "reads")
 _NAME_BYTES = 128
@@ -98,7 +98,7 @@ def _page_at(address: int, flags: int) -> np.ndarray:
     return np.ctypeslib.as_array(words)
 
 
-class KillBackEnd:
+class KillBackEnd(AccessesOnly):
     """Counts accesses to one range of addresses, and dies at one of them.
 
     A memcpy and a memset are as many points as they have words: they may be cut in the middle. A
@@ -167,18 +167,6 @@ class KillBackEnd:
         assert writes or access.kind in READS
         call = f"@races.kill.point(ptr {place}, {where}, i64 {writes}){access.debug}"
         return [f"  call void {call}", access.line]
-
-    def enter(self, site: Site, number: int) -> list[str]:
-        """Nothing: only accesses count."""
-        return []
-
-    def leave(self) -> list[str]:
-        """Nothing: only accesses count."""
-        return []
-
-    def around_kernel(self) -> tuple[list[str], list[str]]:
-        """Nothing: only accesses count."""
-        return [], []
 
     def declarations(self) -> list[str]:
         """Return the counter, and the copies that are cut into words."""

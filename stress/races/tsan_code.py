@@ -8,7 +8,7 @@ What is not a kernel must not order what kernels do: Python's own lock would, ea
 hands. Synchronisation is ignored in each role's thread but inside kernels.
 """
 
-from stress.races.access import Access, Site, UnknownAccessError
+from stress.races.access import Access, AccessesOnly, UnknownAccessError
 
 SITES_BEGIN = 0x0A00_0000_0000
 _STRIDE = 16
@@ -46,7 +46,7 @@ def _counter(number: int) -> str:
     return f"ptr inttoptr (i64 {SITES_BEGIN + _STRIDE * number + _STRIDE // 2} to ptr)"
 
 
-class TsanBackEnd:
+class TsanBackEnd(AccessesOnly):
     """Tells libtsan, which must have been loaded before Python, of every access."""
 
     scalar = True
@@ -64,14 +64,6 @@ class TsanBackEnd:
             *_atomic(access, stem),
             f"  call void @__tsan_func_exit(){access.debug}",
         ]
-
-    def enter(self, site: Site, number: int) -> list[str]:
-        """Nothing: a site says whom it was inlined into."""
-        return []
-
-    def leave(self) -> list[str]:
-        """Nothing: nothing was entered."""
-        return []
 
     def around_kernel(self) -> tuple[list[str], list[str]]:
         """Synchronisation counts inside kernels only."""

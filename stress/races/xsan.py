@@ -18,7 +18,7 @@ import click
 import numpy as np
 
 from stress.races import hook, xsan_runtime
-from stress.races.access import Access, Site, UnknownAccessError
+from stress.races.access import Access, AccessesOnly, UnknownAccessError
 from stress.races.children import LIMIT_S, Child, shared_words
 from stress.races.findings import Findings, Side, pair_of, show
 from stress.races.scenario import Scenario, compile_roles, fresh_words, load_scenario
@@ -83,7 +83,7 @@ out:
 _OPERATIONS = {"load": LOAD, "store": STORE, "rmw": RMW, "cas": RMW}
 
 
-class XsanBackEnd:
+class XsanBackEnd(AccessesOnly):
     """Tells the runtime of every access to one range of addresses: that of the words attached."""
 
     scalar = True
@@ -126,18 +126,6 @@ class XsanBackEnd:
         if access.width > 8:
             raise UnknownAccessError(f"xsan has no atomic {access.type}: {access.line.strip()}")
         return _atomic(access, stem)
-
-    def enter(self, site: Site, number: int) -> list[str]:
-        """Nothing: a site says whom it was inlined into."""
-        return []
-
-    def leave(self) -> list[str]:
-        """Nothing: nothing was entered."""
-        return []
-
-    def around_kernel(self) -> tuple[list[str], list[str]]:
-        """Nothing: Python's lock orders no processes."""
-        return [], []
 
     def declarations(self) -> list[str]:
         """Return the functions that look whether an access is to the words."""

@@ -14,7 +14,7 @@ import ctypes
 
 import numpy as np
 
-from stress.races.access import Access, Site
+from stress.races.access import Access, AccessesOnly
 from stress.races.weave.cells import RefusedError
 from stress.races.weave.orders import ACQ_REL, ACQUIRE, PLAIN, RELAXED, RELEASE, SEQUENTIAL
 
@@ -144,7 +144,7 @@ end:
 )
 
 
-class Bridge:
+class Bridge(AccessesOnly):
     """The back end, and who is called: set `execution` and `cells` before each execution."""
 
     scalar = True
@@ -278,18 +278,6 @@ class Bridge:
             f"  {pair} = insertvalue {{ i64, i1 }} poison, i64 {old}, 0",
             f"  {access.result} = insertvalue {{ i64, i1 }} {pair}, i1 {is_equal}, 1",
         ]
-
-    def enter(self, site: Site, number: int) -> list[str]:
-        """Nothing: only accesses count."""
-        return []
-
-    def leave(self) -> list[str]:
-        """Nothing: only accesses count."""
-        return []
-
-    def around_kernel(self) -> tuple[list[str], list[str]]:
-        """Nothing: only accesses count."""
-        return [], []
 
     def declarations(self) -> list[str]:
         """Return the functions that look where an address lies."""

@@ -358,3 +358,19 @@ def shown(record: dict) -> dict[str, object]:
         "label": LABELS[record["label"]] if scored else None,
         "alert": record["alert"],
     }
+
+
+def some_rows(count: int) -> np.ndarray:
+    """Return rows with alerts of every kind, early ones, and hosts at the end."""
+    wanted = [
+        simple(
+            reason=k % 3,
+            alert=k % 2 == 0,
+            sequence=k,
+            first_offset=k,
+            label=k % len(LABELS),
+            initiator=0x0A000000 + k % 5,
+        )
+        for k in range(count - 2)
+    ]
+    return np.concatenate([row_words(wanted), host_words(2)])

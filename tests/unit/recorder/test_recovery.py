@@ -24,7 +24,7 @@ from engine.recorder.ledger import Ledger
 from engine.recorder.outputs import FILES, Outputs
 from engine.rings import spsc
 from tests.unit.recorder.dying import AFTER, BEFORE, HALF, Death, Left, recorded, small
-from tests.unit.recorder.rows import LABELS, host_words, plan_of, records, row_words, simple
+from tests.unit.recorder.rows import host_words, plan_of, records, row_words, some_rows
 
 EVERY = tuple(FILES)
 pytestmark = pytest.mark.compiled  # Hundreds of processes, each of which renders.
@@ -33,22 +33,6 @@ pytestmark = pytest.mark.compiled  # Hundreds of processes, each of which render
 @pytest.fixture(autouse=True)
 def small_batches(monkeypatch):
     small(monkeypatch)
-
-
-def some_rows(count: int) -> np.ndarray:
-    """Return rows with alerts of every kind, early ones, and hosts at the end."""
-    wanted = [
-        simple(
-            reason=k % 3,
-            alert=k % 2 == 0,
-            sequence=k,
-            first_offset=k,
-            label=k % len(LABELS),
-            initiator=0x0A000000 + k % 5,
-        )
-        for k in range(count - 2)
-    ]
-    return np.concatenate([row_words(wanted), host_words(2)])
 
 
 def apart(left: Left, right: Left) -> str:
