@@ -14,6 +14,7 @@ from engine.layouts.windows import FILTER_WORDS, PART
 from engine.memory.kept import span
 from engine.memory.options import HOT
 from engine.memory.pointers import prefetch_write, shifted
+from engine.memory.wide import wrapped_difference
 
 INSERTIONS_MAX = 512  # New starts in a filter, after which the next begins.
 GENERATION_NS = 3600 * 10**9
@@ -29,7 +30,8 @@ def turn_filters(part, pane):
     """Let the younger filter become the older one when it is full or old at the pane's start."""
     if part[_IS_BEGUN] == 0:
         return
-    if part[_INSERTIONS] >= INSERTIONS_MAX or pane * PANE_NS - part[_BEGAN] >= GENERATION_NS:
+    age = wrapped_difference(pane * PANE_NS, part[_BEGAN])  # Below 0: 2**63 and more.
+    if part[_INSERTIONS] >= INSERTIONS_MAX or age < 0 or age >= GENERATION_NS:
         part[_YOUNGER] = 1 - part[_YOUNGER]
         part[_IS_BEGUN], part[_HAS_OLDER] = 0, 1
 

@@ -87,6 +87,19 @@ def every_cell(panes: int) -> RunInput:
     return run_of(packets())
 
 
+def both_ends_of_the_clock() -> RunInput:
+    """Peers as early as a clock can tell, another more than 2^63 ns later, then the first again."""
+    earliest = -(HostWeaver().now + (1 << 63)) // SECOND_NS + 1
+    *peers, other = (bytes((10, 0, 1, number)) for number in range(21))
+
+    def packets():
+        yield from ((earliest, peer, 22) for peer in peers)
+        yield 0, other, 22
+        yield from ((HOUR_S + 5, peer, 22) for peer in peers)
+
+    return run_of(packets())
+
+
 DIRECTED: dict[str, Callable[[], RunInput]] = {
     "beacon a day ago": lambda: beacon_a_day_ago(0),
     "beacon a day and a pane ago": lambda: beacon_a_day_ago(5),
@@ -96,4 +109,5 @@ DIRECTED: dict[str, Callable[[], RunInput]] = {
     "peers by the hundred, hours apart": lambda: many_peers(250, HOUR_S),
     "600 peers a pane": lambda: many_peers(600, HOUR_S // 2),
     "a start in every pane": lambda: every_cell(700),
+    "both ends of the clock": both_ends_of_the_clock,
 }

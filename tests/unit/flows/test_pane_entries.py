@@ -6,6 +6,7 @@ of the list is shown by the twin (tests/property) and by test_pane_list.py.
 
 import numpy as np
 import pytest
+from numba import njit
 
 from engine.config import PANE_NS
 from engine.flows import panes
@@ -16,8 +17,6 @@ from engine.flows.panes import (
     PANE_COUNT,
     PANE_PHASE,
     PANES_AT,
-    drop_ended,
-    enter_pane,
     lacks_room,
     pane_capacity,
 )
@@ -25,9 +24,23 @@ from engine.flows.pools import ROWS
 from engine.flows.shard import ROWS_AT
 from engine.layouts import places
 from engine.layouts.table import TABLE
+from engine.memory.options import KERNEL
+from engine.memory.pointers import pointer
 
 NOW, FEW = 7, 2
 OPEN, DELTAS = panes._OPEN, panes._DELTAS
+
+
+@njit(**KERNEL)
+def enter_pane(words, row, time, reference, began):
+    """Append a flow to the pane list of a table, int64 (words,)."""
+    panes.enter_pane(pointer(words), row, time, reference, began)
+
+
+@njit(**KERNEL)
+def drop_ended(words):
+    """Drop what has ended from the pane list of a table, int64 (words,)."""
+    panes.drop_ended(pointer(words))
 
 
 @pytest.fixture
