@@ -30,7 +30,7 @@ from tests.unit.flows.test_table import START
 
 pytestmark = pytest.mark.skipif(not WITHOUT_JIT, reason="kernels are watched as plain Python")
 ROWS = 64
-POINTS_MAX = 60  # Of a batch; drawn when there are more, but in the slow test.
+POINTS_MAX = 60  # Of a batch; drawn when there are more, but in the long test.
 
 
 class KilledError(Exception):
@@ -212,7 +212,7 @@ def kill_everywhere(memory, records, source, most=POINTS_MAX):
     return kills
 
 
-every = pytest.param(1 << 40, marks=pytest.mark.slow)
+every = pytest.param(1 << 40, marks=pytest.mark.long)
 
 
 @pytest.mark.parametrize("most", [POINTS_MAX, every])
