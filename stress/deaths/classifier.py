@@ -20,6 +20,7 @@ from unittest.mock import patch
 
 import numpy as np
 
+from engine.classifier import main as stage
 from engine.classifier import state, transaction
 from engine.classifier.lanes import INFINITE
 from engine.classifier.main import Classifier, summary
@@ -129,6 +130,10 @@ def _state(words: np.ndarray) -> State:
         return state_of(_plan(), watched(_parts().of(words, "state")))
 
 
+# Read once: it is in no memory that outlives a classifier, and takes longer than all else.
+_model = functools.cache(stage.read)
+
+
 def classify(words: np.ndarray) -> dict:
     """Be a classifier, the first or a replacement; return what it reports."""
     mine = _state(words)
@@ -137,7 +142,8 @@ def classify(words: np.ndarray) -> dict:
         transaction.recover(mine, rings)
         line = PrivateLine([counter.name for counter in CLASSIFIER])
         line.counters = _parts().of(watched(words), "counters")
-        classifier = Classifier(_plan(), line, rings, _row_ring(watched(words)), mine)
+        with patch.object(stage, "read", _model):
+            classifier = Classifier(_plan(), line, rings, _row_ring(watched(words)), mine)
         while classifier.step() != FINISHED:
             pass
     return summary(_plan(), mine)

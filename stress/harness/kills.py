@@ -132,7 +132,7 @@ def _kill_before_a_file(trial: Trial, dice: random.Random, path: Path, packets: 
         for moment, name in zip(moments, victims, strict=True):
             until("capture has read on", lambda moment=moment: has_read(run, moment))
             if run.process.poll() is None:
-                kill(run, name, True)
+                kill(run, name, name in again)
 
     ran = run_words(trial.folder, words_of(path, trial.folder / "out", *words), during)
     return _left_whole(ran) if victims[-1] == "supervisor" else _gone_on(ran, digest)

@@ -149,7 +149,7 @@ class Killer:
     def run(self, victim: str, deaths: tuple[int, ...]) -> tuple[int, str, list[str]]:
         """Run all roles, the victim's lives ending at these accesses, one after the other.
 
-        Return (how many times it died, where it died last, what is wrong).
+        Return (how many times it died, where it died last if something is wrong, what is wrong).
         """
         scenario, memory = self._scenario, self._memory
         memory.fill(fresh_words(scenario))
@@ -171,10 +171,14 @@ class Killer:
             died += 1
             role = scenario.recovery.get(victim, scenario.roles[victim])
             place = self._back_end.place
-            place = place if isinstance(place, str) else self._hook.site(place)
         outcomes = {name: child.wait(deadline_s) for name, child in others.items()}
         outcomes[victim] = ended
-        return died, place, self._judge(outcomes)
+        wrong = self._judge(outcomes)
+        return died, self._named(place) if wrong else "", wrong
+
+    def _named(self, place: int | str) -> str:
+        """Return a place in words; those of compiled code are looked up in a long file."""
+        return place if isinstance(place, str) else self._hook.site(place)
 
     def _run_here(self, role: Role) -> Outcome:
         """Run a role that is not to die, in this process."""
