@@ -19,6 +19,8 @@ import fcntl
 import os
 import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +39,7 @@ _NAME = re.compile(re.escape(PREFIX) + r"[0-9a-z]{1,32}\.[a-z]{1,16}(\.[0-9]{1,3
 _MAGIC = SEGMENT.index("magic")
 _FINGERPRINT = int(FINGERPRINT, 16) - (1 << 64 if int(FINGERPRINT, 16) >> 63 else 0)
 _CREATE_ATTEMPTS = 8
+_LOOK_ATTEMPTS, _LOOK_PAUSE_S = 1000, 0.001
 
 
 def segment_name(run: str, kind: str, number: int | None = None) -> str:
@@ -213,7 +216,27 @@ def _look(path: Path, remove: bool) -> Found | None:
         os.close(descriptor)
 
 
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Let one process at a time look, or each would take what another tries to lock for live.
+
+    Who holds it for longer than a second is no looker: it is not waited for.
+    """
+    descriptor = os.open(SHARED_MEMORY, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        for _ in range(_LOOK_ATTEMPTS):
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                time.sleep(_LOOK_PAUSE_S)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def find_segments(remove_stale: bool = False) -> list[Found]:
     """Return the engine's segments on this machine; those of dead runs are removed on request."""
     paths = sorted(path for path in SHARED_MEMORY.glob(PREFIX + "*") if _NAME.fullmatch(path.name))
-    return [found for found in (_look(path, remove_stale) for path in paths) if found]
+    with _alone():
+        return [found for found in (_look(path, remove_stale) for path in paths) if found]

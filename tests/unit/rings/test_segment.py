@@ -4,6 +4,7 @@ Method: each step of the protocol and each way to die in it, with real shared me
 this worker; a cleaner that strikes between two steps of a creator is put exactly there.
 """
 
+import contextlib
 import errno
 import fcntl
 import gc
@@ -240,6 +241,35 @@ def test_segment_of_a_dead_process_is_stale_and_removed_on_request(only_mine):
     assert (SHARED_MEMORY / only_mine).exists()
     assert [found.name for found in find_segments(remove_stale=True)] == [only_mine]
     assert find_segments() == []
+
+
+def look_until_closed(stop):
+    """Find segments again and again until nobody can write to a pipe any more."""
+    os.set_blocking(stop[0], False)
+    os.close(stop[1])
+    told = None
+    while told is None:
+        find_segments()
+        with contextlib.suppress(BlockingIOError):
+            told = os.read(stop[0], 1)
+
+
+def test_lookers_do_not_take_each_other_for_owners(only_mine):
+    assert in_child(lambda: Segment.create(only_mine, "rows", 80).publish()) == 0
+    stop = os.pipe()
+    others = [os.fork() for _ in range(2)]
+    if 0 in others:
+        try:
+            look_until_closed(stop)
+            os._exit(0)
+        finally:
+            os._exit(1)
+    os.close(stop[0])
+    seen = [found.live for _ in range(500) for found in find_segments()]
+    os.close(stop[1])
+    assert [os.waitpid(other, 0)[1] for other in others] == [0, 0]
+    assert seen == [False] * 500
+    (SHARED_MEMORY / only_mine).unlink()
 
 
 def test_segment_whose_creator_died_is_live_while_somebody_has_it(only_mine):
