@@ -70,6 +70,8 @@ class Both(Scene):
 class HostMachine(RuleBasedStateMachine):
     """Events in order of time: deltas of the pane that ends, then packets of the next one."""
 
+    scene: Both | None = None
+
     @initialize(
         hosts=st.sampled_from([16, 20]),
         pairs=st.sampled_from([16, 17]),
@@ -156,9 +158,12 @@ class HostMachine(RuleBasedStateMachine):
         self.scene.hosts.end_pane()
         self.pane, self.at, self.packets = self.pane + 1 + self.packets, 0, False
 
+    def teardown(self):
+        self.scene = None  # The machine is a cycle: its region would stay until that is collected.
+
     @invariant()
     def segment_is_sound(self):
-        if hasattr(self, "scene"):
+        if self.scene is not None:
             check(self.scene.engine.words)
 
 
