@@ -8,6 +8,8 @@ the zygote, and of stages, which its successor must replace. Spawned, of each st
 import json
 import os
 import signal
+from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +17,7 @@ from engine.rings.segment import find_segments
 from tests.process.conftest import SOME
 from tests.process.runs import (
     HANG_S,
+    Ended,
     LiveRun,
     digest_of,
     held_run,
@@ -25,6 +28,7 @@ from tests.process.runs import (
 
 WORDS = ("--no-score", "-n", "2", "--digest", "--flows", "csv")
 STAGES = ("capture", "worker.0", "worker.1", "classifier", "recorder")
+SPAWNED = ("--set", "process.start=spawn")
 HELD_UP = ("--set", "ring.packet_capacity=2", "--set", "ring.event_capacity=16")
 
 
@@ -33,6 +37,15 @@ def another(run: LiveRun, name: str, pid: int) -> int:
     os.kill(pid, signal.SIGKILL)
     look = run.sees(f"{name} is replaced", lambda look: look.pid(name) not in (0, pid))
     return look.pid(name)
+
+
+def assert_replaced(out: Path, ended: Ended, digest: str, names: Sequence[str]) -> None:
+    """Assert that a run ended as if nobody had been killed, and says who was replaced, in order."""
+    assert ended.code == 0, ended.err
+    record = json.loads((out / "run.json").read_text())
+    assert record["digest"] == digest
+    assert [made["process"] for made in record["replacements"]] == list(names)
+    assert run_engine("check", out).code == 0
 
 
 def test_stages_go_on_when_the_zygote_is_killed_and_replaced(tmp_path, some):
@@ -95,18 +108,25 @@ def test_heir_of_a_replaced_zygote_replaces_the_stages_that_die_with_the_supervi
 
 
 @pytest.mark.slow
-def test_spawned_stages_are_replaced_likewise(tmp_path, capture):
-    wanted = digest_of("-r", capture, "--no-score", "-n", "1")
-    out, names = tmp_path / "out", ("capture", "recorder", "classifier", "worker.1")
-    spawned = ("--set", "process.start=spawn")
-    with live_run(tmp_path, "-r", capture, *WORDS, *HELD_UP, *spawned, "-w", out) as run:
-        run.sees("it reads", lambda look: look.totals["capture"]["read"] > SOME)
+def test_spawned_stages_are_replaced_likewise(tmp_path, some):
+    (tmp_path / "some.pcap").write_bytes(some)
+    wanted = digest_of("-r", tmp_path / "some.pcap", "--no-score", "-n", "1")
+    out, names = tmp_path / "out", ("recorder", "classifier", "worker.1")
+    with held_run(tmp_path, some, *WORDS, *SPAWNED, "-w", out) as (run, fifo):
+        look = run.has_read(SOME)
         for name in names:
-            pid = run.look().pid(name)
-            os.kill(pid, signal.SIGKILL)
-            run.sees(f"{name} is replaced", lambda look, name=name, pid=pid: look.pid(name) != pid)
+            another(run, name, look.pid(name))
+        fifo.close()
         ended = run.ended()
-    assert ended.code == 0, ended.err
-    record = json.loads((out / "run.json").read_text())
-    assert record["digest"] == wanted
-    assert [made["process"] for made in record["replacements"]] == list(names)
+    assert_replaced(out, ended, wanted, names)
+
+
+@pytest.mark.slow
+def test_spawned_capture_is_replaced_likewise(tmp_path, capture):
+    wanted = digest_of("-r", capture, "--no-score", "-n", "1")
+    out = tmp_path / "out"
+    with live_run(tmp_path, "-r", capture, *WORDS, *HELD_UP, *SPAWNED, "-w", out) as run:
+        look = run.sees("it reads", lambda look: look.totals["capture"]["read"] > SOME)
+        os.kill(look.pid("capture"), signal.SIGKILL)
+        ended = run.ended()
+    assert_replaced(out, ended, wanted, ["capture"])
