@@ -70,15 +70,21 @@ HOST_CANARIES = {
     ),
     "generation a pane early": (
         _FILTERS,
-        "pane * PANE_NS - part[_BEGAN] >=",
-        "(pane + 1) * PANE_NS - part[_BEGAN] >=",
+        "wrapped_difference(pane * PANE_NS, part",
+        "wrapped_difference((pane + 1) * PANE_NS, part",
         "starts to the hour",
     ),
     "generation a pane late": (
         _FILTERS,
-        "pane * PANE_NS - part[_BEGAN] >=",
-        "pane * PANE_NS - part[_BEGAN] >",
+        "age >= GENERATION_NS",
+        "age > GENERATION_NS",
         "starts to the hour",
+    ),
+    "generation younger than 2^63 ns for ever": (
+        _FILTERS,
+        "age < 0 or ",
+        "",
+        "both ends of the clock",
     ),
     "insertions of all starts": (
         _FILTERS,
