@@ -13,7 +13,7 @@ from engine.layouts import places
 from engine.layouts.table import TABLE
 from engine.memory.atomics import fence_release, store_relaxed, store_release
 from engine.memory.options import HOT, KERNEL
-from engine.memory.pointers import prefetch, shifted
+from engine.memory.pointers import prefetch
 
 LIVE = TABLE.index("live")
 ROW_FREE = TABLE.index("row_free")
@@ -182,8 +182,9 @@ def spills_of(table, line, side):
 @njit(**KERNEL)
 def clear_row(line):
     """Set every word behind the key to zero, but for the version, for a part that begins."""
-    version = line[places.PACE] & places.VERSION_BITS
-    rest = shifted(line, places.START)
-    for word in range(places.ROW_WORDS - places.START):
-        rest[word] = 0
-    line[places.PACE] = version
+    for word in range(places.START, places.PACE):
+        line[word] = 0
+    # Never 0 in between: to a reader that were a version, and an even one.
+    line[places.PACE] &= places.VERSION_BITS
+    for word in range(places.PACE + 1, places.ROW_WORDS):
+        line[word] = 0

@@ -19,12 +19,13 @@ from engine.flows.deadlines import NO_PANE, count_names
 from engine.flows.finish import row_tag
 from engine.flows.keep import JOURNAL_AT
 from engine.flows.panes import BATCH
-from engine.flows.pools import COLD_FRESH, ROW_FRESH, ROWS, mark_settled
+from engine.flows.pools import COLD_FRESH, ROW_FRESH, ROWS, mark_changing, mark_settled
 from engine.flows.pressure import BLOCKS_MAX
 from engine.flows.shard import ROWS_AT, block_at, row_at, shard_of_arrays
 from engine.flows.slots import SLOTS, SLOTS_AT, insert_slot
 from engine.layouts import places
 from engine.layouts.table import OPEN_PANE, TABLE
+from engine.memory.atomics import fence_release, store_release
 from engine.memory.options import KERNEL
 from engine.memory.pointers import pointer
 from engine.rings import journal
@@ -55,13 +56,14 @@ def _make_versions_new(table, at):
     used = table[at + journal.USED]
     if used == 0:
         return
-    fresh = _fresh_rows_before(table, at)
+    for row in range(_fresh_rows_before(table, at) + 1, table[ROW_FRESH] + 1):
+        mark_changing(row_at(table, row))  # Such rows have no entry; nor need they a new version.
     rows_at, end = table[ROWS_AT], table[ROWS_AT] + (table[ROWS] + 1) * places.ROW_WORDS
     while used > 0:
         place, count, kept = journal.last_entry(table, at, used)
         used -= count + 1
         row = (place - rows_at) // places.ROW_WORDS
-        if place < rows_at or place >= end or row > fresh:
+        if place < rows_at or place >= end:
             continue
         line = row_at(table, row)
         version = (line[places.PACE] >> places.VERSION_SHIFT) + 2 | 1
@@ -70,6 +72,7 @@ def _make_versions_new(table, at):
         if place == rows_at + row * places.ROW_WORDS:
             pace = table[kept + places.PACE]
             table[kept + places.PACE] = pace & ~places.VERSION_BITS | bits
+    fence_release()  # Every such version is odd before any other word changes.
 
 
 @njit(**KERNEL)
@@ -83,14 +86,22 @@ def _clear_unused(table):
     """Make rows and blocks zero again that the batch was the first to use: it can be so many."""
     rows = min(table[ROW_FRESH] + BATCH, table[ROWS])
     for row in range(table[ROW_FRESH] + 1, rows + 1):
-        line = row_at(table, row)
-        for word in range(places.ROW_WORDS):
-            line[word] = 0
+        _clear_row(row_at(table, row))
     blocks = min(table[COLD_FRESH] + BLOCKS_MAX * BATCH, table[_BLOCKS])
     for block in range(table[COLD_FRESH] + 1, blocks + 1):
         line = block_at(table, block)
         for word in range(places.BLOCK_WORDS):
             line[word] = 0
+
+
+@njit(**KERNEL)
+def _clear_row(line):
+    """Make a row zero again, its odd version last: readers may have heard of it before."""
+    for word in range(places.PACE):
+        line[word] = 0
+    for word in range(places.PACE + 1, places.ROW_WORDS):
+        line[word] = 0
+    store_release(line, places.PACE, 0)
 
 
 @njit(**KERNEL)

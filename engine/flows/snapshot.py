@@ -206,7 +206,8 @@ def read_rows(words, arrays, made, row):
     """
     table, shard = pointer(words), shard_of_arrays(arrays)
     private = shard.table
-    fresh = min(load_acquire(table, ROW_FRESH), table[ROWS])
+    # Relaxed: a row of which nothing is seen yet is all zeros, and free.
+    fresh = min(load_relaxed(table, ROW_FRESH), table[ROWS])
     count, busy = 0, 0
     while row <= fresh and count < len(made):
         found = read_part(table, row, private)

@@ -32,6 +32,8 @@ _DRAWN = "tests/property/test_worker.py -k events_are_those"
 _DIRECTED = "tests/property/test_worker.py -k 'directed and not bytes'"
 _ORDER = _FLOWS + "store_order.py"
 _RECOVERY, _KILLED = _FLOWS + "recovery.py", _FLOWS + "killed.py"
+_TELLING = _FLOWS + "killed_telling.py"
+_LIMITS, _VIEW = _FLOWS + "limits.py", _FLOWS + "reader_view.py"
 # Suites of a file beside the tests that have its name, which come first.
 SUITES = {
     "memory/kept.py": ("tests/unit/memory/test_store_order.py",),
@@ -40,7 +42,7 @@ SUITES = {
     "rings/private.py": ("tests/unit/rings/test_ring.py",),
     "flows/clock.py": (_DRAWN, _DIRECTED),
     "flows/consume.py": (_ORDER, _MAIN, _DRAWN, _RECOVERY, _KILLED, _SMALL),
-    "flows/deadlines.py": (_DRAWN, _RECOVERY, _DIRECTED, _FLOWS + "tops.py"),
+    "flows/deadlines.py": (_LIMITS, _DRAWN, _RECOVERY, _DIRECTED, _FLOWS + "tops.py"),
     "flows/emit.py": (_FLOWS + "room.py", _DRAWN, _MAIN, _RECOVERY, _SMALL),
     "flows/panes.py": (
         _ORDER,
@@ -50,16 +52,20 @@ SUITES = {
         _RECOVERY,
         _KILLED,
     ),
-    "flows/pools.py": (_ORDER, _FLOWS + "snapshot.py", _FLOWS + "pressure.py", _RECOVERY, _KILLED),
-    "flows/pressure.py": (_FLOWS + "tops.py", _DRAWN),
-    "flows/recover.py": (_RECOVERY, _KILLED),
-    "flows/rewrite.py": (_ORDER, _FLOWS + "pane_list.py", _RECOVERY, _KILLED),
+    "flows/pools.py": (
+        *(_ORDER, _LIMITS, _VIEW),
+        *(_FLOWS + "snapshot.py", _FLOWS + "pressure.py", _RECOVERY, _KILLED),
+    ),
+    "flows/pressure.py": (_FLOWS + "pressure_limits.py", _FLOWS + "tops.py", _DRAWN),
+    "flows/recover.py": (_LIMITS, _VIEW, _RECOVERY, _KILLED),
+    "flows/rewrite.py": (_ORDER, _FLOWS + "pane_list.py", _TELLING, _RECOVERY, _KILLED),
     "flows/shard.py": (_DRAWN,),
     "flows/slots.py": (_DRAWN, _FLOWS + "pressure.py", _FLOWS + "table.py"),
-    "flows/snapshot.py": (),
+    "flows/snapshot.py": (_FLOWS + "snapshot_steps.py",),
     "flows/sorting.py": (_DRAWN,),
     "flows/spill.py": (_FLOWS + "tops.py",),
-    "flows/stop.py": (_DRAWN, _RECOVERY),
+    "flows/stop.py": (_LIMITS, _DRAWN, _RECOVERY, _TELLING),
+    "flows/update.py": (_RECOVERY, _VIEW, _DRAWN, _KILLED),
 }
 # And where a layer's files are not named above, or besides.
 OTHERS = {

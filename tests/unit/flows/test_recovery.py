@@ -7,6 +7,8 @@ at every single store ends likewise is shown in test_killed.py. What it cannot s
 machine.
 """
 
+import itertools
+
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -109,3 +111,19 @@ def test_split_connection_is_whole_again_when_its_batch_is_taken_back():
         now += 3 * SECOND_NS
     assert shard.counter("parts") > 1
     assert shard.undone > 20
+
+
+@pytest.mark.parametrize("tcp_end", [True, False])
+def test_packet_alone_in_its_batch_is_taken_back_whole(tcp_end):
+    """Nothing else in the batch has kept what it changes."""
+    shard, now = DyingShard(ROWS, flow_tcp_end=tcp_end), START
+    gaps = (1000, 2 * SECOND_NS)
+    kinds = itertools.product((0x10, 0x11, 0x14, 0x18), (False, True), (0, 100), gaps)
+    for flow, (flags, back, payload, gap) in enumerate(kinds):
+        now += 1000
+        shard.send(control(TICK, now))  # Or the packet's batch would end with its pane's opening.
+        shard.send(packet(now, flow, flags=0x02))
+        now += gap
+        shard.send(control(TICK, now))
+        shard.send(packet(now, flow, back, flags=flags, payload=payload))
+    assert shard.deaths > 3 * 32

@@ -83,6 +83,7 @@ SHAPES = {
     "one far off": lambda k: VALUE_MAX if k == 3 else k % 5,
     "few values": lambda k: (k * 7919) % 3,
     "halves": lambda k: (k % 2) * VALUE_MAX,
+    "as far apart as there are buckets": lambda k: (ROWS - 1 - k) * BUCKETS // (ROWS - 1),
     "scattered": lambda k: (k * 0x9E3779B97F4A7C15) % VALUE_MAX,
 }
 
