@@ -4,7 +4,9 @@ numba recompiles a cached kernel only when the kernel's own file changes. Ours f
 engine.layouts and take in callees from other files: a stale kernel would read the wrong bytes of
 shared memory. Here the stamp of a cached kernel covers its module and every module of the engine
 and of its tests that it imports, directly or not, so that any change recompiles exactly the kernels
-it can reach: a test's kernel that has taken in the engine's former code would show nothing.
+it can reach: a test's kernel that has taken in the engine's former code would show nothing. What a
+store does, the kind of a pointer decides that the caller passes (kept.py): no import tells of it,
+so every stamp covers this room too.
 engine/__init__.py names the locator to numba.
 """
 
@@ -15,7 +17,8 @@ from pathlib import Path
 
 from numba.core.caching import UserProvidedCacheLocator
 
-_TOP = Path(__file__).parent.parent.parent  # Where `engine` and, in a checkout, `tests` are.
+_ROOM = Path(__file__).parent  # engine.memory: all kinds of pointers are defined here.
+_TOP = _ROOM.parent.parent  # Where `engine` and, in a checkout, `tests` are.
 _OURS = r"(?:engine|tests)\b[\w.]*"
 _IMPORT = re.compile(rf"^\s*from ({_OURS}) import (\([^)]*\)|[^\n]*)|^\s*import ({_OURS})", re.M)
 _NAME = re.compile(r"\w+")
@@ -43,8 +46,8 @@ def _imports_of(path: Path) -> tuple[Path, ...]:
 @functools.cache
 def closure_digest(path: Path) -> str:
     """Return a digest of a source file and of all source files of ours that it depends on."""
-    closure = {path}
-    waiting = [path]
+    closure = {path, *_ROOM.glob("*.py")}
+    waiting = list(closure)
     while waiting:
         for file in _imports_of(waiting.pop()):
             if file not in closure:

@@ -2,7 +2,8 @@
 
 Method: a small engine of two planted modules and the real locator, in processes of their own with a
 cache of their own; a kernel of the engine, one of a module outside and one of a test call the
-planted one, which is then changed. What it cannot show: dependencies that are no imports.
+planted one, which is then changed; or one gets an argument whose kind says what it means. What it
+cannot show: kinds of arguments that are defined outside engine.memory.
 """
 
 import os
@@ -28,6 +29,45 @@ def kernel():
 
 print(kernel(), sum(kernel.stats.cache_hits.values()))
 """
+KIND = """
+from numba import types
+from numba.core.datamodel import models, register_default
+from numba.core.extending import (
+    NativeValue, lower_builtin, type_callable, typeof_impl, unbox,
+)
+
+
+class Thing:
+    pass
+
+
+class Kind(types.Type):
+    pass
+
+
+register_default(Kind)(models.OpaqueModel)
+typeof_impl.register(Thing)(lambda value, context: Kind("thing"))
+unbox(Kind)(lambda kind, value, c: NativeValue(c.context.get_dummy_value()))
+
+
+@type_callable(len)
+def length_type(context):
+    return lambda of: types.intp if isinstance(of, Kind) else None
+
+
+@lower_builtin(len, Kind)
+def length(context, builder, signature, args):
+    return context.get_constant(types.intp, {})
+"""
+PASSER = """
+from numba import njit
+
+from engine.memory.kinds import Thing
+from engine.taker import number
+
+print(number(Thing()), sum(number.stats.cache_hits.values()))
+"""
+TAKER = "from numba import njit\n\n\n@njit(cache=True)\ndef number(thing):\n    return len(thing)\n"
 CALLERS = {
     "engine/caller.py": "from engine.planted import number",
     "engine/further/caller.py": "from engine import between\n\nnumber = between.number",
@@ -81,3 +121,14 @@ def test_kernel_is_cached_until_a_source_it_depends_on_changes(project, path):
     planted.write_text(CALLEE.format(2))
     os.utime(planted, ns=(before.st_atime_ns, before.st_mtime_ns))  # As a checkout may leave it.
     assert run(project, path) == (2, False)
+
+
+def test_kernel_is_one_of_what_the_kinds_of_its_arguments_mean(project):
+    kinds = project / "engine" / "memory" / "kinds.py"
+    kinds.write_text(KIND.replace("{}", "1"))
+    (project / "engine" / "taker.py").write_text(TAKER)
+    (project / "outside.py").write_text(PASSER)
+    assert run(project, "outside.py") == (1, False)
+    assert run(project, "outside.py") == (1, True)
+    kinds.write_text(KIND.replace("{}", "2"))
+    assert run(project, "outside.py") == (2, False)
