@@ -12,9 +12,10 @@ from engine.rings.report import Reporter
 from engine.rings.ring import Ring
 from engine.rings.segment import Segment, segment_name
 from engine.rings.statistics import ProcessLine, Statistics
-from engine.rings.waiting import run_stage
+from engine.rings.waiting import Sleeps, run_stage
 
 _PROGRESS_NS = 50_000_000  # How often the progress is written: summing it takes a while.
+_SLEEP_S_MAX = 4e-3  # A ring that is full takes longer to be half empty; a wait is doubled at most.
 
 
 class _Capture:
@@ -80,7 +81,7 @@ def main(plan: RunPlan, number: int, reporter: Reporter) -> None:
     reader = Reader(task, rings, line.counters, arena, reporter.send)
     capture = _Capture(reader, statistics, line)
     reporter.send("ready")
-    if run_stage(statistics, line, capture.step):
+    if run_stage(statistics, line, capture.step, Sleeps(longest_s=_SLEEP_S_MAX)):
         capture.tell()
         for ring in rings:
             ring.detach("producer")
