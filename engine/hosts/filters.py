@@ -11,7 +11,7 @@ from engine.hosts.sketches import ask_filter, enter_filter, is_in_filter
 from engine.hosts.space import initiator_at, spread
 from engine.layouts.hosts import HOSTS
 from engine.layouts.windows import FILTER_WORDS, PART
-from engine.memory.kept import span
+from engine.memory.kept import clear
 from engine.memory.options import HOT
 from engine.memory.pointers import prefetch_write, shifted
 from engine.memory.wide import wrapped_difference
@@ -84,9 +84,7 @@ def enter_keys(words, place, keys, is_new_start, end_ns):
     part = initiator_at(words, place)
     younger = _filter_at(words, place, part[_YOUNGER])
     if part[_IS_BEGUN] == 0:
-        emptied = span(younger, FILTER_WORDS)
-        for word in range(FILTER_WORDS):
-            emptied[word] = 0
+        clear(younger, FILTER_WORDS)
         part[_IS_BEGUN], part[_BEGAN], part[_INSERTIONS] = 1, end_ns, 0
     enter_filter(younger, keys[0])
     enter_filter(younger, keys[1])

@@ -8,13 +8,12 @@ import numpy as np
 from numba import njit
 
 from engine.hosts.internal_row import write_internal
-from engine.hosts.rows import FEATURES, VALID, next_initiator_row
+from engine.hosts.rows import VALID, next_initiator_row, pointers_to
 from engine.hosts.space import host_at
 from engine.hosts.traffic_row import write_ransomware, write_traffic
 from engine.hosts.view import view_of
 from engine.hosts.window_row import write_logins, write_names, write_rates, write_starts
 from engine.memory.options import KERNEL
-from engine.memory.pointers import shifted
 
 _PAIR_FEATURE = 6  # 99 - 93.
 
@@ -24,8 +23,7 @@ def write_initiator_row(space, place, pane):
     """Make the row of a host's initiator part at the end of `pane`."""
     words = space.words
     host = host_at(words, place)
-    at = next_initiator_row(space, host, pane)
-    row = shifted(space.floats, 2 * (at + FEATURES))
+    made, row = pointers_to(space, next_initiator_row(space, host, pane))
     row[_PAIR_FEATURE] = np.float32(0.0)
     view = view_of(words, host, pane)
     valid = write_ransomware(row, view, space.distinct)
@@ -35,4 +33,4 @@ def write_initiator_row(space, place, pane):
     valid |= write_logins(row, view, space.distinct)
     valid |= write_starts(row, view, space.distinct)
     valid |= write_rates(row, view)
-    words[at + VALID] = valid
+    made[VALID] = valid

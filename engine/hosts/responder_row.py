@@ -26,14 +26,13 @@ from engine.hosts.responder import (
     TO_UDP_BYTES,
     UDP_PACKETS,
 )
-from engine.hosts.rows import FEATURES, VALID, next_responder_row
+from engine.hosts.rows import VALID, next_responder_row, pointers_to
 from engine.hosts.sketches import entropy, estimate
 from engine.hosts.space import TO_60_AT, host_at, initiator_at, inside, responder_at, spread
 from engine.hosts.values import log2_ratio, put, put_if, ratio, share_of
 from engine.hosts.windows import PANES_60, cells_of, covered_ns, per_second
 from engine.layouts.windows import RESPONDER_10, RESPONDER_60
 from engine.memory.options import KERNEL
-from engine.memory.pointers import shifted
 
 _RESPONDER_10_WORDS = RESPONDER_10.words
 _RESPONDER_60_WORDS = RESPONDER_60.words
@@ -84,8 +83,7 @@ def write_responder_row(space, place, pane):
     host = host_at(words, place)
     place = host[RESPONDER_PLACE]
     part = responder_at(words, place)
-    at = next_responder_row(space, host, pane)
-    row = shifted(space.floats, 2 * (at + FEATURES))
+    made, row = pointers_to(space, next_responder_row(space, host, pane))
     zeros = initiator_at(words, 0)
     group = spread(words, TO_10_AT, _RESPONDER_10_WORDS, place)
     cells = cells_of(part, CELL_10, group, (pane, zeros))
@@ -102,4 +100,4 @@ def write_responder_row(space, place, pane):
     valid |= put_if(row, 8, is_known, log2_ratio(newest, longer)) << 8
     starts = cells[0][TO_STARTS] + cells[1][TO_STARTS]
     valid |= put(row, 9, math.log10(1.0 + per_second(starts, covered))) << 9
-    words[at + VALID] = valid
+    made[VALID] = valid

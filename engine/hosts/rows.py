@@ -6,6 +6,7 @@ from engine.events import counter_index
 from engine.hosts import index
 from engine.hosts.space import key_of
 from engine.layouts.hosts import HOST, HOST_ROW, HOSTS, RESPONDER_ROW
+from engine.memory.kept import plain, span
 from engine.memory.options import HOT, KERNEL
 from engine.memory.pointers import prefetch_write, shifted
 
@@ -92,7 +93,7 @@ def _enter(space, host, pane, ring, row_words):
     words = space.words
     place = _next_row(words, ring, row_words)
     at = words[ring[3]] + place * row_words
-    row = shifted(words, at)
+    row = span(shifted(words, at), row_words)  # All of it is about to be written.
     for word in range(3):
         row[word] = host[word]
     row[PANE] = pane
@@ -109,19 +110,25 @@ def ask_row(words, host, pane, ring):
     index.ask(shifted(words, words[ring[2]]), words[ROW_BITS], hashed)
 
 
+@njit(**HOT)
+def pointers_to(space, at):
+    """Return the pointers to the words and to the features of a new row, which is kept already."""
+    return plain(shifted(space.words, at)), plain(shifted(space.floats, 2 * (at + FEATURES)))
+
+
 @njit(**KERNEL)
 def next_initiator_row(space, host, pane):
-    """Return where the words of a new row of an initiator part begin; its key is set."""
+    """Return where the words of a new row of an initiator part begin; its key is set, all kept."""
     at = _enter(space, host, pane, INITIATOR_RING, _HOST_ROW_WORDS)
-    space.words[at + KNOWN] = host[_KNOWN_PANE]
+    plain(space.words)[at + KNOWN] = host[_KNOWN_PANE]
     return at
 
 
 @njit(**KERNEL)
 def next_responder_row(space, host, pane):
-    """Return where the words of a new row of a responder part begin; its key is set."""
+    """Return where the words of a new row of a responder part begin; its key is set, all kept."""
     at = _enter(space, host, pane, RESPONDER_RING, _RESPONDER_ROW_WORDS)
-    space.words[at + TO_KNOWN] = host[_KNOWN_PANE]
+    plain(space.words)[at + TO_KNOWN] = host[_KNOWN_PANE]
     return at
 
 

@@ -8,18 +8,12 @@ that nobody has added to holds an older one, and a reader takes zeros instead (`
 from numba import njit
 
 from engine.config import PANE_NS
-from engine.memory.kept import span
-from engine.memory.options import HOT, KERNEL
+from engine.memory.kept import clear
+from engine.memory.options import HOT
 from engine.memory.pointers import shifted
 
 # Panes in a cell of a window of 30, 60 and 300 s.
 PANES_30, PANES_60, PANES_300 = 3, 6, 30
-
-
-@njit(**KERNEL)
-def _clear(words, count):
-    for word in range(count):
-        words[word] = 0
 
 
 @njit(**HOT)
@@ -33,7 +27,7 @@ def open_cell(part, stamps, group, count, cell):
     words = shifted(group[0], place * group[1])
     if part[stamps + place] != cell:
         assert part[stamps + place] < cell, "a cell of the past"
-        _clear(span(words, count), count)
+        clear(words, count)
         part[stamps + place] = cell
     return words
 

@@ -49,7 +49,7 @@ USED, IS_ON, KEPT_IN_ALL = range(3)
 OWN_WORDS, CONTROL_WORDS = 8, 512
 LINE_WORDS = 8
 LINE_BYTES = 8 * LINE_WORDS
-CACHE_LINES = 1024  # A power of two.
+CACHE_LINES = 4096  # A power of two: a step changes some thousand lines.
 JOURNAL_LINES = 1 << 24  # More than an end of a pane with a million hosts keeps.
 _CACHE_AT = 8 * CONTROL_WORDS
 _NUMBERS_AT = _CACHE_AT + 8 * CACHE_LINES
@@ -240,6 +240,20 @@ def span(pointer, count):
     if count > 0:
         keep(pointer, count - 1)
     return plain(pointer)
+
+
+@njit(**KERNEL)
+def clear(pointer, count):
+    """Make words 0: whole lines. Those that are 0 already are neither kept nor written."""
+    words = plain(pointer)
+    for at in range(0, count, LINE_WORDS):
+        found = np.int64(0)
+        for word in range(at, at + LINE_WORDS):
+            found |= words[word]
+        if found != 0:
+            keep(pointer, at)
+            for word in range(at, at + LINE_WORDS):
+                words[word] = 0
 
 
 @njit(**KERNEL)

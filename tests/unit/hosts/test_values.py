@@ -21,7 +21,7 @@ from engine.memory.pointers import pointer
 from tests.unit.hosts.slots import signed
 
 DURATIONS = st.lists(st.integers(0, DURATION_MAX), max_size=30)
-COUNT, STAMPS = 3, 2
+COUNT, STAMPS = 8, 2  # A cell is a number of whole lines.
 
 
 @njit
@@ -69,7 +69,7 @@ def _read(words, apart, cell, zeros, found):
 
 @given(
     st.lists(st.tuples(st.integers(0, 4), st.integers(0, COUNT - 1)), max_size=30),
-    st.sampled_from([COUNT, COUNT + 5]),
+    st.sampled_from([COUNT, COUNT + 8]),
     st.integers(0, 3),
     st.integers(-4, 1 << 40),
 )

@@ -117,6 +117,26 @@ def test_a_span_is_kept_whole(content, at, count):
     assert np.array_equal(content, before)
 
 
+@njit
+def clear_lines(array, at, count):
+    kept.clear(shifted(kept.kept(array), at), count)
+
+
+@given(STORES, st.integers(0, WORDS // 8 - 9), st.integers(0, 8))
+@settings(deadline=None)
+def test_clearing_keeps_the_lines_that_are_not_clear_and_no_others(content, stores, line, lines):
+    before = fresh(content)
+    content[:] = before[:] = 0
+    for place, value, _ in stores:
+        content[place] = before[place] = value
+    first, behind = 8 * line, 8 * (line + lines)
+    clear_lines(content, first, behind - first)
+    assert not content[first:behind].any()
+    dirty = int(before[first:behind].reshape(-1, 8).any(axis=1).sum())
+    assert kept.undo(kept.region_of(content)) == dirty
+    assert np.array_equal(content, before)
+
+
 class StopError(Exception):
     """The writer was killed."""
 
