@@ -8,7 +8,7 @@ import click
 
 from stress.kept import keep_result
 
-LAYERS = ("memory", "rings", "flows")
+LAYERS = ("memory", "rings", "flows", "classifier", "recorder")
 
 
 @click.command()

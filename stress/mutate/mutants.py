@@ -15,13 +15,16 @@ from stress.mutate.source import Scope, Source, scopes
 from stress.zoo.twins import Edit
 
 ROOT = Path(__file__).resolve().parents[2]
-LAYERS = ("memory", "rings", "flows")
+LAYERS = ("memory", "rings", "flows", "classifier", "recorder")
+# Of these layers the files in which a step becomes final.
+COMMITTING = {"classifier": ("transaction.py",)}
+COMMITTING["recorder"] = ("found.py", "ledger.py", "outputs.py")
 KERNELS_ONLY = ("flows",)  # What is no kernel there looks at copies, or at a table that is still.
 # Instruments that only look: what they assert is for tests, and shown by their own.
 LEFT_OUT = ("flows/check.py",)
 # What the others of flows compare and mask are features: bounds of theirs are the twin's matter
 # (tests/property). Orders, and what is kept for recovery, are judged everywhere.
-BOUNDED = ("memory/", "rings/")
+BOUNDED = ("memory/", "rings/", "classifier/")
 BOUNDED += tuple(
     f"flows/{name}.py"
     for name in (
@@ -51,7 +54,7 @@ def mutants(layers: tuple[str, ...] = LAYERS) -> list[Mutant]:
 def _of_layer(layer: str) -> Iterator[Mutant]:
     for path in sorted((ROOT / "engine" / layer).glob("*.py")):
         file = f"{layer}/{path.name}"
-        if file in LEFT_OUT:
+        if file in LEFT_OUT or path.name not in COMMITTING.get(layer, path.name):
             continue
         source = Source(f"engine.{layer}.{path.stem}", path.read_text(encoding="utf-8"))
         yield from _of_source(source, layer, file)

@@ -25,7 +25,7 @@ OPENING += ("begin", "fence_acquire", "read_watermark", "undo", "_make_versions_
 LOOKING = ("int64", "min", "max", "abs", "shifted", "pointer", "cold_reference", "direction_line")
 LOOKING += ("ordered_spills",)
 # Words that say how far somebody has come, where they are stored plainly.
-TOLD = re.compile(r"\[.*\b(USED|_?TAIL|EVENT_TAIL|HEAD|_PACKET_HEAD|PENDING)\]$")
+TOLD = re.compile(r"\[.*\b(USED|_?TAIL|EVENT_TAIL|_?HEADS?|_PACKET_HEAD|PENDING)\]$")
 CAPACITY = re.compile(r"(?i:capacity|size_bytes)|(_MAX|SLOTS|ROWS|BLOCKS|LINES|\bslots)\b|len\(")
 ORDERS = {"acq_rel": "monotonic", "seq_cst": "acquire", "acquire": "monotonic"}
 ORDERS["release"] = "monotonic"

@@ -23,6 +23,7 @@ PROTOCOLS = {
     "flows/emit.py": ("tests.race.weave_events:EVENTS",),
     "flows/pools.py": ("rows",),
     "flows/snapshot.py": ("rows",),
+    "classifier/transaction.py": ("commit",),
 }
 _FLOWS = "tests/unit/flows/test_"
 _MAIN = "tests/unit/worker/test_main.py"
@@ -72,6 +73,8 @@ OTHERS = {
     "memory": (),
     "rings": ("tests/unit/rings/test_store_order.py",),
     "flows": (_RECOVERY, _DRAWN, _KILLED),
+    "classifier": (),
+    "recorder": ("tests/unit/recorder/test_commit.py",),
 }
 # Suites of compiled code, without what tests share: that would compile all kernels there are.
 COMPILED_SUITES = {
