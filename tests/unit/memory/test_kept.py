@@ -137,6 +137,15 @@ def test_clearing_keeps_the_lines_that_are_not_clear_and_no_others(content, stor
     assert np.array_equal(content, before)
 
 
+def test_cleared_lines_come_back(content):
+    before = fresh(content)
+    content[:] = before[:] = np.arange(1, WORDS + 1)
+    clear_lines(content, 8, 24)
+    assert not content[8:32].any()
+    assert kept.undo(kept.region_of(content)) == 3
+    assert np.array_equal(content, before)
+
+
 class StopError(Exception):
     """The writer was killed."""
 
