@@ -16,10 +16,10 @@ import pytest
 from stress.races.tsan import find_library
 from stress.zoo import line, machine
 from stress.zoo.bugs import ALL
-from stress.zoo.checked import FORMS
 from stress.zoo.conservation import conserve
 from stress.zoo.planted import SHIPPED
 from stress.zoo.scenarios import why_not
+from stress.zoo.table import COLUMNS
 from tests.race.instruments import run_instrument
 from tools.generated import newest_zoo
 
@@ -103,8 +103,8 @@ def test_kept_kernels_are_apart_where_they_depend_on_the_bug():
     assert not shipped[0].startswith(str(ROOT))  # Where the engine keeps what it compiles.
 
 
-def test_every_form_of_the_checker_has_run_or_says_why_it_cannot():
+def test_every_instrument_has_run_or_says_why_it_cannot():
     record = newest_zoo(ROOT)
     for bug in ALL:
-        for column in FORMS:
+        for column in COLUMNS:
             assert (column in record["bugs"][bug.name]) != bool(why_not(bug.protocol, column))
