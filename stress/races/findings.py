@@ -55,11 +55,34 @@ class Findings:
         return [*said, f"{found} in {self.runs} runs ({self.places} accesses instrumented{made})"]
 
 
-def show(found: dict[str, Findings]) -> int:
-    """Print what was found in each scenario; return the exit code, 1 if there is anything."""
+def show(found: dict[str, Findings], kept_as: str = "") -> int:
+    """Print what was found in each scenario; return the exit code, 1 if there is anything.
+
+    `kept_as`: the kind under which it is kept in stress/results, if it is to be.
+    """
     for name, findings in found.items():
         print("\n".join([*([f"{name}:"] * (len(found) > 1)), *findings.lines()]))
+    if kept_as:
+        from stress.kept import keep_result
+
+        print(f"kept: {keep_result(kept_as, {'scenarios': _record(found)})}")
     return int(any(findings.found for findings in found.values()))
+
+
+def _record(found: dict[str, Findings]) -> dict[str, dict]:
+    """Return what is kept of each scenario."""
+    return {
+        name: {
+            "races": len(one.races),
+            "validated": len(one.validated),
+            "violations": len(one.violations),
+            "runs": one.runs,
+            "places": one.places,
+            "accesses": one.accesses,
+            "said": one.lines(),
+        }
+        for name, one in found.items()
+    }
 
 
 def _reads_in(side: Side, functions: frozenset[str]) -> bool:

@@ -80,7 +80,7 @@ def install(back_end: BackEnd, kept_as: str = "") -> Hook:
     _hook_library(hook)
     _hook_flags(hook)
     if kept_as:
-        hook.rewriter.sites = keep_code(kept_as, "\n".join(back_end.declarations()))
+        keep_code(kept_as, hook.rewriter)
     else:
         _hook_cache()
     if back_end.scalar:
@@ -103,7 +103,9 @@ def _hook_library(hook: Hook) -> None:
         for function in list(shared.functions):
             if not function.is_declaration and function.linkage == llvm.Linkage.external:
                 function.linkage = "linkonce_odr"
+        before = hook.rewriter.places
         made = llvm.parse_assembly(hook.rewriter.rewrite(str(clean)))
+        library._races_places = hook.rewriter.places - before
         made.name = clean.name
         made.verify()
         library._final_module = made

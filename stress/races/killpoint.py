@@ -130,6 +130,11 @@ class Killer:
             dice = random.Random(f"{sample.seed} {point}")
             self._attempt(kills, victim, (point, dice.randint(1, count)))
 
+    def count(self, victim: str) -> int:
+        """Run once without a death; return at how many accesses of a role it can be killed."""
+        self.run(victim, ())
+        return self._back_end.count
+
     def _undisturbed(self, kills: Kills, victim: str, reads: bool) -> int:
         """Run once without a death; return how many accesses count."""
         before, self._reads = self._reads, reads

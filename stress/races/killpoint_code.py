@@ -4,8 +4,6 @@ Compiled code counts by what the rewriter puts in front of its accesses; a role 
 function by `point` and `watched`.
 """
 
-import ctypes
-import functools
 import mmap
 import os
 import signal
@@ -14,11 +12,11 @@ import sys
 import numpy as np
 
 from stress.races.access import READS, WRITES, Access, AccessesOnly
+from stress.races.raw import page_at
 
 CONTROL = ("base", "bytes", "at", "reads")
 _NAME_BYTES = 128
 _CONTROL_AT, _SHARED_AT = 0x6000_0000_0000, 0x6000_0001_0000
-_MAP_FIXED_NOREPLACE = 0x100000
 _FUNCTIONS = """
 define internal void @races.kill.point(ptr %p, i64 %site, i64 %writes) noinline {{
 begin:
@@ -85,19 +83,6 @@ out:
 """
 
 
-@functools.cache
-def _page_at(address: int, flags: int) -> np.ndarray:
-    """Return the words of a page at an address: code that knows it is good in any process."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.mmap.restype = ctypes.c_void_p
-    libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
-    flags |= mmap.MAP_ANONYMOUS | _MAP_FIXED_NOREPLACE
-    found = libc.mmap(address, mmap.PAGESIZE, mmap.PROT_READ | mmap.PROT_WRITE, flags, -1, 0)
-    assert found == address, f"address {address:#x} is taken: errno {ctypes.get_errno()}"
-    words = (ctypes.c_int64 * (mmap.PAGESIZE // 8)).from_address(address)
-    return np.ctypeslib.as_array(words)
-
-
 class KillBackEnd(AccessesOnly):
     """Counts accesses to one range of addresses, and dies at one of them.
 
@@ -110,8 +95,8 @@ class KillBackEnd(AccessesOnly):
     armed: "KillBackEnd | None" = None  # In a process that is to die.
 
     def __init__(self) -> None:
-        self.control = _page_at(_CONTROL_AT, mmap.MAP_PRIVATE)[: len(CONTROL)]
-        self.shared = _page_at(_SHARED_AT, mmap.MAP_SHARED)[: 2 + _NAME_BYTES // 8]
+        self.control = page_at(_CONTROL_AT, mmap.MAP_PRIVATE)[: len(CONTROL)]
+        self.shared = page_at(_SHARED_AT, mmap.MAP_SHARED)[: 2 + _NAME_BYTES // 8]
         places = {name: _CONTROL_AT + 8 * at for at, name in enumerate(CONTROL)}
         places |= {"site": _SHARED_AT, "count": _SHARED_AT + 8}
         self._functions = _FUNCTIONS.format(**places).strip().split("\ndefine ")

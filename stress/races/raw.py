@@ -1,10 +1,32 @@
-"""Words at numeric addresses, for the runtime of xsan: plain, and sequentially consistent."""
+"""Words at numeric addresses: plain, and sequentially consistent; pages at addresses that are kept.
 
+Code that is kept on disk may know such an address in any process.
+"""
+
+import ctypes
+import functools
+import mmap
+
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
 _I64 = ir.IntType(64)
+_MAP_FIXED_NOREPLACE = 0x100000
+
+
+@functools.cache
+def page_at(address: int, flags: int) -> np.ndarray:
+    """Return the words of a page at an address: code that knows it is good in any process."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.mmap.restype = ctypes.c_void_p
+    libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
+    flags |= mmap.MAP_ANONYMOUS | _MAP_FIXED_NOREPLACE
+    found = libc.mmap(address, mmap.PAGESIZE, mmap.PROT_READ | mmap.PROT_WRITE, flags, -1, 0)
+    assert found == address, f"address {address:#x} is taken: errno {ctypes.get_errno()}"
+    words = (ctypes.c_int64 * (mmap.PAGESIZE // 8)).from_address(address)
+    return np.ctypeslib.as_array(words)
 
 
 def _place(builder, address):

@@ -38,18 +38,20 @@ class Rewriter:
     """A back end with what is known of the modules rewritten so far.
 
     `sites` numbers the places of all modules. `counts` says how many accesses of each kind were
-    handed over, and how many were left ("private").
+    handed over, and how many were left ("private"). `places_kept`: in code that came from disk.
     """
 
     back_end: BackEnd
     sites: dict[Site, int] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     stems: int = 0
+    places_kept: int = 0
 
     @property
     def places(self) -> int:
         """Return how many accesses were instrumented, in the code."""
-        return sum(n for kind, n in self.counts.items() if kind not in ("private", "pause"))
+        made = sum(n for kind, n in self.counts.items() if kind not in ("private", "pause"))
+        return made + self.places_kept
 
     def rewrite(self, text: str) -> str:
         """Return the module's text with every access replaced. UnknownAccessError if one is not

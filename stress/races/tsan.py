@@ -6,6 +6,10 @@
                                                 runs them as threads, n times; checks the words
     reads the reports, names their sites   <--  writes what it found, and the names of its sites
 
+Under libtsan a compiler is ten times slower and needs gigabytes: it writes down every byte that is
+taken and given back. So with `kept` a child without libtsan compiles first, with functions that
+stand in for it (tsan_stand_in.py), and keeps the code on disk (kept_code.py).
+
 What TSan cannot see: more than one mapping or process (xsan can), stand-alone fences (it takes what
 they order for unordered), accesses that did not happen in these runs.
 """
@@ -21,7 +25,7 @@ import sys
 import tempfile
 import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -35,6 +39,8 @@ from stress.races.tsan_code import TsanBackEnd, site_of
 RUNS = 10
 LIMIT_S = 7200
 _SAID = "said.json"
+_KEPT_AS = "tsan"
+_COMPILE = "--compile"  # In a folder's place: a process that compiles and runs nothing.
 _OPTIONS = "exitcode=0 symbolize=0 history_size=4 report_signal_unsafe=0 report_thread_leaks=0 "
 _OPTIONS += "report_destroy_locked=0 report_mutex_bugs=0 ignore_interceptors_accesses=1 "
 _OPTIONS += "detect_deadlocks=0 suppress_equal_stacks=0 suppress_equal_addresses=0"
@@ -59,26 +65,24 @@ def find_library() -> str | None:
     return None
 
 
-def look_for_races(names: Sequence[str], runs: int = RUNS) -> dict[str, Findings]:
-    """Run scenarios MODULE:NAME under ThreadSanitizer, in a process of their own."""
+def look_for_races(
+    names: Sequence[str], runs: int = RUNS, kept: bool = False
+) -> dict[str, Findings]:
+    """Run scenarios MODULE:NAME under ThreadSanitizer, in a process of their own.
+
+    `kept`: compile kernels that may be kept on disk before, unless they are there.
+    """
     library = find_library()
     if library is None:
         raise TsanError("libtsan is missing: apt-get install libtsan2")
+    if kept:
+        _start(os.environ, _COMPILE, *names)
     with tempfile.TemporaryDirectory(prefix="races-") as folder:
         environment = os.environ | {
             "LD_PRELOAD": library,
             "TSAN_OPTIONS": f"{_OPTIONS} log_path={folder}/report",
         }
-        done = subprocess.run(
-            [sys.executable, "-m", "stress.races.tsan", folder, str(runs), *names],
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=LIMIT_S,
-            check=False,
-        )
-        if done.returncode or not Path(folder, _SAID).exists():
-            raise TsanError(f"the process under TSan failed:\n{done.stderr[-4000:]}")
+        _start(environment, folder, str(runs), str(int(kept)), *names)
         told = json.loads(Path(folder, _SAID).read_text(encoding="utf-8"))
     sites = {int(number): site for number, site in told["sites"].items()}
     found = {}
@@ -87,6 +91,19 @@ def look_for_races(names: Sequence[str], runs: int = RUNS) -> dict[str, Findings
         found[name] = Findings(races=races, places=told["places"], runs=runs, **fields)
         found[name].set_apart(frozenset(validated))
     return found
+
+
+def _start(environment: Mapping[str, str], *words: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "stress.races.tsan", *words],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+        check=False,
+    )
+    if done.returncode:
+        raise TsanError(f"the process under TSan failed:\n{done.stderr[-4000:]}")
 
 
 def races_in(reports: str, sites: dict[int, str]) -> Counter:
@@ -138,11 +155,22 @@ def _run_on(words: np.ndarray, kernel: Callable, rest: tuple) -> object:
     return kernel(words, *rest)
 
 
-def _child(folder: str, runs: int, names: list[str]) -> None:
+def _compile(names: list[str]) -> None:
+    """Compile what scenarios run, and keep it."""
+    from stress.races.tsan_stand_in import stand_in
+
+    lasting = stand_in()
+    hook.install(TsanBackEnd(), _KEPT_AS)
+    for name in names:
+        compile_roles(load_scenario(name))
+    del lasting
+
+
+def _child(folder: str, runs: int, kept: bool, names: list[str]) -> None:
     """Run scenarios with their kernels instrumented; write what they did to a file."""
     between = ctypes.CDLL(None)
     between.AnnotateIgnoreSyncBegin(None, 0)
-    installed = hook.install(TsanBackEnd())
+    installed = hook.install(TsanBackEnd(), _KEPT_AS if kept else "")
     told, behind = [], 0
     for name in names:
         scenario = load_scenario(name)
@@ -181,14 +209,19 @@ def _run_scenario(scenario: Scenario, runs: int, between: ctypes.CDLL) -> list[s
 @click.command()
 @click.argument("names", metavar="MODULE:NAME ...", nargs=-1, required=True)
 @click.option("--runs", default=RUNS, show_default=True, help="How often the roles are run.")
-def command(names: tuple[str, ...], runs: int) -> None:
+@click.option("--kept", is_flag=True, help="Compile without libtsan, and keep the code on disk.")
+@click.option("--save", is_flag=True, help="Keep the results in stress/results.")
+def command(names: tuple[str, ...], runs: int, kept: bool, save: bool) -> None:
     """Run scenarios as threads under ThreadSanitizer; say which pairs of accesses race."""
     try:
-        found = look_for_races(names, runs)
+        found = look_for_races(names, runs, kept)
     except TsanError as error:
         raise click.ClickException(str(error)) from error
-    sys.exit(show(found))
+    sys.exit(show(found, "tsan" if save else ""))
 
 
 if __name__ == "__main__":
-    _child(sys.argv[1], int(sys.argv[2]), sys.argv[3:])
+    if sys.argv[1] == _COMPILE:
+        _compile(sys.argv[2:])
+    else:
+        _child(sys.argv[1], int(sys.argv[2]), sys.argv[3] == "1", sys.argv[4:])

@@ -12,9 +12,10 @@ from stress.races.access import Access, AccessesOnly, UnknownAccessError
 
 SITES_BEGIN = 0x0A00_0000_0000
 _STRIDE = 16
+_NUMBERS = 1 << 32  # Of kept code they are any of 32 bits.
 _ORDERS = {"unordered": 0, "monotonic": 0, "acquire": 2, "release": 3, "acq_rel": 4, "seq_cst": 5}
-_OPERATIONS = {"add": "fetch_add", "sub": "fetch_sub", "and": "fetch_and", "or": "fetch_or"}
-_OPERATIONS |= {"xor": "fetch_xor", "nand": "fetch_nand", "xchg": "exchange"}
+FETCHED = {"add": "fetch_add", "sub": "fetch_sub", "and": "fetch_and", "or": "fetch_or"}
+FETCHED |= {"xor": "fetch_xor", "nand": "fetch_nand", "xchg": "exchange"}
 _COMPARED = {"max": "sgt", "min": "slt", "umax": "ugt", "umin": "ult"}
 _WIDTHS = (8, 16, 32, 64, 128)
 _PLAIN_BYTES = (1, 2, 4, 8, 16)
@@ -38,7 +39,7 @@ end:
 def site_of(address: int) -> int | None:
     """Return the number of the site that an address of a report stands for."""
     number = (address - SITES_BEGIN) // _STRIDE
-    return number if 0 <= number < 1 << 28 else None
+    return number if 0 <= number < _NUMBERS else None
 
 
 def _counter(number: int) -> str:
@@ -91,7 +92,7 @@ class TsanBackEnd(AccessesOnly):
             exchange = f"{stem}_compare_exchange_val(ptr, {kind}, {kind}, i32, i32)"
             lines.append(f"declare {kind} {exchange}")
             lines += [
-                f"declare {kind} {stem}_{name}(ptr, {kind}, i32)" for name in _OPERATIONS.values()
+                f"declare {kind} {stem}_{name}(ptr, {kind}, i32)" for name in FETCHED.values()
             ]
             operands = f"ptr %p, {kind} %old, {kind} %new, i32 %o, i32 0"
             lines += [
@@ -136,8 +137,8 @@ def _atomic(access: Access, stem: str) -> list[str]:
         void = call.replace(f"call {kind}", "call void")
         return [f"  {void}_store({place}, {value}, i32 {order}){access.debug}"]
     if access.kind == "rmw":
-        if access.operation in _OPERATIONS:
-            name = f"{call}_{_OPERATIONS[access.operation]}"
+        if access.operation in FETCHED:
+            name = f"{call}_{FETCHED[access.operation]}"
         elif access.operation in _COMPARED:
             name = f"call {kind} @races.tsan.{access.operation}{kind[1:]}"
         else:

@@ -9,6 +9,7 @@ fences. xsan_runtime.py says what is counted as ordered.
 """
 
 import functools
+import mmap
 import os
 import sys
 import time
@@ -21,6 +22,7 @@ from stress.races import hook, xsan_runtime
 from stress.races.access import Access, AccessesOnly, UnknownAccessError
 from stress.races.children import LIMIT_S, Child, shared_words
 from stress.races.findings import Findings, Side, pair_of, show
+from stress.races.raw import page_at
 from stress.races.scenario import Scenario, compile_roles, fresh_words, load_scenario
 from stress.races.xsan_runtime import (
     ACCESSES,
@@ -40,6 +42,7 @@ from stress.races.xsan_runtime import (
     REPORTS_MAX,
     RMW,
     SHADOW,
+    STATE_WORDS,
     STORE,
     WRITE,
     shadow_words,
@@ -56,30 +59,36 @@ shared:"""
 _FUNCTIONS = (
     """define internal void @races.xsan.touch(ptr %p, i64 %size, i64 %kind, i64 %site) noinline {{
 {inside}
-  call void inttoptr (i64 {touch} to ptr)(i64 {state}, i64 %a, i64 %size, i64 %kind, i64 %site)
+  %f = load ptr, ptr inttoptr (i64 {touch} to ptr)
+  call void %f(i64 {state}, i64 %a, i64 %size, i64 %kind, i64 %site)
   br label %out
 out:
   ret void
 }}""",
     """define internal void @races.xsan.begin(ptr %p) noinline {{
 {inside}
-  call void inttoptr (i64 {begin} to ptr)(i64 {state}, i64 %a)
+  %f = load ptr, ptr inttoptr (i64 {begin} to ptr)
+  call void %f(i64 {state}, i64 %a)
   br label %out
 out:
   ret void
 }}""",
     """define internal void @races.xsan.end(ptr %p, i64 %size, i64 %what, i64 %site) noinline {{
 {inside}
-  call void inttoptr (i64 {end} to ptr)(i64 {state}, i64 %a, i64 %size, i64 %what, i64 %site)
+  %f = load ptr, ptr inttoptr (i64 {end} to ptr)
+  call void %f(i64 {state}, i64 %a, i64 %size, i64 %what, i64 %site)
   br label %out
 out:
   ret void
 }}""",
     """define internal void @races.xsan.fence(i64 %order) noinline {{
-  call void inttoptr (i64 {fence} to ptr)(i64 {state}, i64 %order)
+  %f = load ptr, ptr inttoptr (i64 {fence} to ptr)
+  call void %f(i64 {state}, i64 %order)
   ret void
 }}""",
 )
+_STATE_AT = 0x6000_0002_0000  # The state, and behind it where the runtime's functions lie.
+_RUNTIME = ("touch", "begin", "end", "fence")
 _OPERATIONS = {"load": LOAD, "store": STORE, "rmw": RMW, "cas": RMW}
 
 
@@ -89,15 +98,20 @@ class XsanBackEnd(AccessesOnly):
     scalar = True
 
     def __init__(self) -> None:
-        self.state = xsan_runtime.new_state()
-        self._functions: list[str] = []
+        self._page = page_at(_STATE_AT, mmap.MAP_PRIVATE)[: STATE_WORDS + len(_RUNTIME)]
+        self.state = self._page[:STATE_WORDS]
+        self.state[:] = 0
+        places = {name: _STATE_AT + 8 * (STATE_WORDS + k) for k, name in enumerate(_RUNTIME)}
+        places |= {"base": _STATE_AT + 8 * BASE, "bytes": _STATE_AT + 8 * BYTES}
+        inside = _INSIDE.format(**places)
+        self._functions = [
+            text.format(inside=inside, state=_STATE_AT, **places) for text in _FUNCTIONS
+        ]
 
     def build(self) -> None:
         """Compile the runtime. Under Hook.clean(), before any kernel."""
-        state = self.state.ctypes.data
-        places = xsan_runtime.build() | {"state": state}
-        inside = _INSIDE.format(base=state + 8 * BASE, bytes=state + 8 * BYTES)
-        self._functions = [text.format(inside=inside, **places) for text in _FUNCTIONS]
+        built = xsan_runtime.build()
+        self._page[STATE_WORDS:] = [built[name] for name in _RUNTIME]
 
     def attach(self, words: np.ndarray, shadow: np.ndarray, number: int) -> None:
         """Watch the words as process `number`. Nothing that it did before is known to others."""
@@ -175,10 +189,13 @@ def races_in(shadow: np.ndarray, roles: list[str], site: Callable[[int, int], st
     return findings
 
 
-def install() -> tuple[hook.Hook, XsanBackEnd]:
-    """Instrument all that this process compiles from now on."""
+def install(kept: bool = False) -> tuple[hook.Hook, XsanBackEnd]:
+    """Instrument all that this process compiles from now on.
+
+    `kept`: on disk too, where numba keeps kernels.
+    """
     back_end = XsanBackEnd()
-    installed = hook.install(back_end)
+    installed = hook.install(back_end, "xsan" if kept else "")
     with installed.clean():
         back_end.build()
     return installed, back_end
@@ -229,12 +246,16 @@ def _run_roles(scenario: Scenario, back_end: XsanBackEnd, words, shadow) -> dict
 @click.argument("names", metavar="MODULE:NAME ...", nargs=-1, required=True)
 @click.option("--runs", default=RUNS, show_default=True, help="How often the roles are run.")
 @click.option("--spawn", is_flag=True, help="Start each role's process anew; do not fork it.")
-def command(names: tuple[str, ...], runs: int, spawn: bool) -> None:
+@click.option("--kept", is_flag=True, help="Keep the code on disk for the next time.")
+@click.option("--save", is_flag=True, help="Keep the results in stress/results.")
+def command(names: tuple[str, ...], runs: int, spawn: bool, kept: bool, save: bool) -> None:
     """Run scenarios as processes; say which pairs of accesses race."""
+    kind = "xsan" if save else ""
     if spawn:
         from stress.races import xsan_spawned
 
-        sys.exit(show({name: xsan_spawned.look_for_races(name, runs) for name in names}))
-    installed, _ = install()
+        found = {name: xsan_spawned.look_for_races(name, runs) for name in names}
+        sys.exit(show(found, kind))
+    installed, _ = install(kept)
     found = {name: look_for_races(load_scenario(name), installed, runs) for name in names}
-    sys.exit(show(found))
+    sys.exit(show(found, kind))

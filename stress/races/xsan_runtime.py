@@ -17,7 +17,6 @@ Of one process's accesses to a word of one kind only the last is kept, with the 
 its clock last went up: races with earlier ones can be missed, none is invented.
 """
 
-import numpy as np
 from numba import cfunc, njit, types
 
 from stress.races.raw import add, load, publish, store, swap
@@ -220,8 +219,3 @@ def build() -> dict[str, int]:
 
 
 _KEPT: list[dict] = []  # Compiled code lives as long as what it was compiled from.
-
-
-def new_state() -> np.ndarray:
-    """Return the state of a process that watches nothing."""
-    return np.zeros(STATE_WORDS, np.int64)

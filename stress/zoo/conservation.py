@@ -16,7 +16,7 @@ from engine.check import WRONG, check_folder
 from stress.harness.runs import running, words_of
 from stress.zoo.bugs import ALL
 from stress.zoo.planted import SHIPPED
-from tests.process.runs import first_packets, mixed_capture
+from tests.process.runs import ROOT, first_packets, mixed_capture
 
 WORKERS, PACKETS = 2, 200
 _HANGS = "it does not end"
@@ -42,6 +42,6 @@ def conserve(name: str) -> str:
         said = msgspec.json.decode(ended.out)["errors"] if ended.out else []
         if ended.code:
             said = said or ended.err.splitlines()[-1:]
-            return f"exit {ended.code}: {'; '.join(said)}"
+            return f"exit {ended.code}: {'; '.join(said)}".replace(f"{ROOT}/", "")
         wrong = [one.text for one in check_folder(str(out)) if one.verdict == WRONG]
         return wrong[0] if wrong else ""

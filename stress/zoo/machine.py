@@ -1,15 +1,19 @@
 """Instruments that run the machine's own code: each a process of its own, for it hooks numba.
 
-`python -m stress.zoo.machine INSTRUMENT NAME ...` prints {name: what was found} as one line of
-JSON. A scenario runs with many records, where there is no limit to their number. What is said of a
-name: `said`, empty if nothing was found; `executions`; `accesses` made in them, where it counts.
+`python -m stress.zoo.machine INSTRUMENT NAME SECONDS` prints what was found as one line of JSON. A
+scenario runs with many records, where there is no limit to their number. What is said of it:
+`said`, empty if nothing was found; `executions`; `accesses` made in them, where it counts;
+`unfinished_s`, of one that was ended before its end, for how long it had run.
 """
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 
 from stress.races.scenario import Scenario, compile_roles, fresh_words, load_scenario
 
@@ -20,21 +24,22 @@ KILLED_LIMIT_S = 10.0  # Of a role that takes a dead one's place.
 # Stores of a replacement at which it dies too: its undoing, which comes first; and of how many
 # first deaths that is tried of one.
 SECONDS, SECOND_EVERY = (2, 6), 5
-LIMIT_S = 3600
+LIMIT_S = 120.0  # Of an instrument that looks at one scenario,
+_MORE_S = 60.0  # and to compile it, before it is killed.
 
 
-def _tsan(names: list[str]) -> dict[str, dict]:
+def _tsan(name: str, limit_s: float) -> dict:
     from stress.races.tsan import look_for_races
 
-    found = look_for_races([NAMED + name for name in names], RUNS)
-    return {name.removeprefix(NAMED): _told(one) for name, one in found.items()}
+    (found,) = look_for_races([NAMED + name], RUNS).values()
+    return _told(found)
 
 
-def _xsan(names: list[str]) -> dict[str, dict]:
+def _xsan(name: str, limit_s: float) -> dict:
     from stress.races.xsan import install, look_for_races
 
     installed, _ = install()
-    return {name: _told(look_for_races(_scenario(name), installed, RUNS)) for name in names}
+    return _told(look_for_races(_scenario(name), installed, RUNS))
 
 
 def _told(findings) -> dict:
@@ -42,52 +47,43 @@ def _told(findings) -> dict:
     return {"said": said, "executions": findings.runs, "accesses": findings.accesses}
 
 
-def _killpoint(names: list[str]) -> dict[str, dict]:
+def _killpoint(name: str, limit_s: float) -> dict:
     from stress.races import hook
     from stress.races.killpoint import Killer
     from stress.races.killpoint_code import KillBackEnd
 
     installed = hook.install(KillBackEnd())
-    told = {}
-    for name in names:
-        scenario = _scenario(name)
-        killer = Killer(scenario, installed, KILLED_LIMIT_S, reads=False)
-        said, runs = "", 0
-        for victim in scenario.roles:
-            wrong, more = _kill(killer, victim)
-            said, runs = said or wrong, runs + more
-        told[name] = {"said": said, "executions": runs}
-    return told
-
-
-def _kill(killer, victim: str) -> tuple[str, int]:
-    """Kill a role at each store, and who takes its place at his first few, until it goes wrong.
-
-    Return (what is wrong, how many runs).
-    """
-    died = point = 1
-    runs = 0
-    while died:
-        for second in (0, *SECONDS) if point % SECOND_EVERY == 0 else (0,):
-            deaths = (point, second) if second else (point,)
+    scenario = _scenario(name)
+    killer = Killer(scenario, installed, KILLED_LIMIT_S, reads=False)
+    begin_s, runs = time.monotonic(), 0
+    for victim in scenario.roles:
+        for deaths in _deaths(killer, victim):
             died, place, wrong = killer.run(victim, deaths)
             runs += 1
             if wrong:
-                return f"killed at {deaths[:died]} ({place}): {'; '.join(wrong)}", runs
-            if died < len(deaths):
-                break
-        point += 1
-    return "", runs
+                said = f"killed at {deaths[:died]} ({place}): {'; '.join(wrong)}"
+                return {"said": said, "executions": runs}
+            if time.monotonic() > begin_s + limit_s:
+                return {"said": "", "executions": runs, "unfinished_s": limit_s}
+    return {"said": "", "executions": runs, "exhausted": True}
 
 
-def _threads(names: list[str]) -> dict[str, dict]:
-    return {name: _run_threads(_scenario(name)) for name in names}
+def _deaths(killer, victim: str) -> Iterator[tuple[int, ...]]:
+    """Yield where to kill a role: at each store; who takes its place, at his first few as well."""
+    for point in range(1, killer.count(victim) + 1):
+        yield (point,)
+        if point % SECOND_EVERY == 0:
+            yield from ((point, second) for second in SECONDS)
 
 
-def _conservation(names: list[str]) -> dict[str, dict]:
+def _threads(name: str, limit_s: float) -> dict:
+    return _run_threads(_scenario(name))
+
+
+def _conservation(name: str, limit_s: float) -> dict:
     from stress.zoo.conservation import conserve
 
-    return {name: {"said": conserve(name), "executions": 1} for name in names}
+    return {"said": conserve(name), "executions": 1}
 
 
 def _scenario(name: str) -> Scenario:
@@ -119,7 +115,7 @@ def _run_threads(scenario: Scenario) -> dict:
     return {"said": "", "executions": THREAD_RUNS}
 
 
-INSTRUMENTS: dict[str, Callable[[list[str]], dict[str, dict]]] = {
+INSTRUMENTS: dict[str, Callable[[str, float], dict]] = {
     "tsan": _tsan,
     "xsan": _xsan,
     "killpoint": _killpoint,
@@ -128,19 +124,28 @@ INSTRUMENTS: dict[str, Callable[[list[str]], dict[str, dict]]] = {
 }
 
 
-def look(instrument: str, names: list[str]) -> dict[str, dict]:
-    """Run an instrument on scenarios of the zoo, in a process of its own; return what it said."""
-    done = subprocess.run(
-        [sys.executable, "-m", "stress.zoo.machine", instrument, *names],
-        capture_output=True,
+def look(instrument: str, name: str, limit_s: float = LIMIT_S) -> dict:
+    """Run an instrument on a scenario of the zoo, in a process of its own; return what it said."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "stress.zoo.machine", instrument, name, str(limit_s)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=LIMIT_S,
-        check=False,
+        start_new_session=True,
     )
-    if done.returncode:
-        raise RuntimeError(f"{instrument} failed:\n{done.stderr[-4000:]}")
-    return json.loads(done.stdout.splitlines()[-1])
+    try:
+        said, complained = process.communicate(timeout=limit_s + _MORE_S)
+    except subprocess.TimeoutExpired:
+        return {"said": "", "executions": 0, "unfinished_s": limit_s + _MORE_S}
+    finally:
+        if process.poll() is None:  # With all that it has begun.
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+    if process.returncode:
+        raise RuntimeError(f"{instrument} of {name} failed:\n{complained[-4000:]}")
+    return json.loads(said.splitlines()[-1])
 
 
 if __name__ == "__main__":
-    print(json.dumps(INSTRUMENTS[sys.argv[1]](sys.argv[2:])), flush=True)
+    _instrument, _name, _limit_s = sys.argv[1:]
+    print(json.dumps(INSTRUMENTS[_instrument](_name, float(_limit_s))), flush=True)

@@ -1,79 +1,14 @@
-"""The table bugs x instruments: measure it, keep it, show it."""
+"""The table bugs x instruments as text, from a record of its cells (cells.py)."""
 
-import multiprocessing
-import time
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from dataclasses import asdict
 
-from stress.zoo import machine
-from stress.zoo.bugs import ALL, BUGS, PRIVATE_TABLE, WHOLE
-from stress.zoo.checked import FORMS, Checked, look
-from stress.zoo.named import MANY, shipped_name
-from stress.zoo.scenarios import MACHINE, PROTOCOLS, planted, shipped, why_not
+from stress.zoo.bugs import ALL
+from stress.zoo.checked import FORMS
+from stress.zoo.scenarios import MACHINE, PROTOCOLS, why_not
 
-EXECUTIONS = 300  # Of each chooser of the model checker,
-IN_ORDER = 4  # and, unless quick, so many times as many in order, of shipped code.
-CORES = 2
-QUICK = ("conservation", *FORMS)
 COLUMNS = (*MACHINE, *FORMS)
 FOUND, SILENT, LEFT_OUT, NOT_RUN = "yes", "no", "-", ""
 _WHATS = {bug.name: bug for bug in ALL}
-
-
-def measure(quick: bool, executions: int = EXECUTIONS) -> dict:
-    """Return what every instrument says of every bug and of the shipped protocols.
-
-    `quick`: the model checker alone, and conservation for what shows in a whole run alone;
-    `executions`: of each chooser of the model checker.
-    """
-    begin = time.monotonic()
-    limits = (executions, executions if quick else IN_ORDER * executions)
-    wanted = [(None, protocol, form, limits) for protocol in PROTOCOLS for form in FORMS]
-    wanted += [
-        (number, bug.protocol, form, limits)
-        for number, bug in enumerate(BUGS)
-        for form in FORMS
-        if not why_not(bug.protocol, form)
-    ]
-    context = multiprocessing.get_context("fork")
-    with ThreadPoolExecutor(1) as threads, ProcessPoolExecutor(CORES, context) as processes:
-        checking = processes.map(_check, wanted, chunksize=4)  # Forks before a thread is there.
-        instruments = [name for name in (QUICK if quick else COLUMNS) if name in MACHINE]
-        told = threads.map(lambda name: _run_machine(name, quick), instruments)
-        said = dict(zip(instruments, told, strict=True))
-        checked = list(checking)
-    found: dict[str, dict] = {bug.name: {} for bug in ALL}
-    sound: dict[str, dict] = {protocol: {} for protocol in (*PROTOCOLS, WHOLE)}
-    rows = found | {shipped_name(protocol): row for protocol, row in sound.items()}
-    for (number, protocol, form, _), one in zip(wanted, checked, strict=True):
-        (sound[protocol] if number is None else found[BUGS[number].name])[form] = asdict(one)
-    for instrument, cells in said.items():
-        for name, one in cells.items():
-            rows[name][instrument] = one
-    seconds = round(time.monotonic() - begin, 1)
-    return {"quick": quick, "seconds": seconds, "bugs": found, "shipped": sound}
-
-
-def _check(wanted: tuple) -> Checked:
-    number, protocol, form, (most, in_order) = wanted
-    if number is not None:
-        return look(planted(BUGS[number]), protocol, form, most)
-    return look(shipped(protocol), protocol, form, most, in_order)
-
-
-def _run_machine(instrument: str, quick: bool) -> dict[str, dict]:
-    """Return {bug or shipped protocol: what the instrument said}, of those that it can run."""
-    protocols = [one for one in (*PROTOCOLS, WHOLE) if not why_not(one, instrument)]
-    names = [bug.name for bug in ALL if bug.protocol in protocols]
-    names += [shipped_name(one) for one in protocols]
-    if instrument == "conservation":
-        # As shipped there is one run for all.
-        names = [PRIVATE_TABLE.name, shipped_name(WHOLE)] if quick else names
-        return machine.look(instrument, names)
-    suffix = "" if instrument == "killpoint" else MANY
-    said = machine.look(instrument, [name + suffix for name in names])
-    return {name.removesuffix(suffix): one for name, one in said.items()}
 
 
 def cell(row: dict, protocol: str, column: str, is_shipped: bool = False) -> str:
@@ -81,9 +16,13 @@ def cell(row: dict, protocol: str, column: str, is_shipped: bool = False) -> str
     if column not in row:
         return LEFT_OUT if why_not(protocol, column) else NOT_RUN
     one = row[column]
-    if one["said"] or not is_shipped:
-        return FOUND if one["said"] else SILENT
-    return f"{one['executions']:,}{' (all)' * one.get('exhausted', False)}"
+    if one["said"]:
+        return FOUND
+    late = f"not finished after {one['unfinished_s']:.0f} s" if "unfinished_s" in one else ""
+    if not is_shipped:
+        return late or SILENT
+    count = f"{one['executions']:,}{' (all)' * one.get('exhausted', False)}"
+    return f"{count}: {late}" if late else count
 
 
 def missed(record: dict) -> list[str]:
@@ -130,7 +69,9 @@ def rst(record: dict) -> str:
     rest = [(p, f"*{w}*" if w in ("found", "as shipped") else w, *cells) for p, w, *cells in rest]
     body = "\n".join("   * - " + "\n     - ".join(line).rstrip(" ") for line in (first, *rest))
     body = body.replace("* - \n", "* -\n")
-    title = f"{record['date'][:10]}, {record['machine']['processor']}, {record['seconds']:.0f} s"
+    took = f"{record['cells_s']:,.0f} s of cells" if "cells_s" in record else ""
+    took = took or f"{record['seconds']:.0f} s"
+    title = f"{record['date'][:10]}, {record['machine']['processor']}, {took}"
     return f".. list-table:: {title}\n   :header-rows: 1\n\n{body}\n"
 
 
@@ -142,7 +83,8 @@ def text(record: dict) -> str:
         "  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)).rstrip()
         for row in rows
     ]
-    lines += ["", "As shipped: executions in which nothing was found; (all): there are no others."]
+    lines += ["", "As shipped: executions in which nothing was found; (all): there are no others,"]
+    lines += ["of killpoint: it died at each store."]
     lines += [f"  {line}" for line in _exhausted(record)]
     lines += ["", f"{LEFT_OUT}  cannot be expressed:", *_left_out(record)]
     return "\n".join([*lines, "", f"{record['seconds']:.0f} s"])

@@ -5,6 +5,7 @@ LLVM; the hook in processes of their own. What it cannot show: that the code mea
 test_detectors.py and test_killpoint.py run it.
 """
 
+import re
 import subprocess
 import sys
 from textwrap import dedent
@@ -15,9 +16,10 @@ import pytest
 from stress.races.access import UnknownAccessError
 from stress.races.killpoint_code import KillBackEnd
 from stress.races.rewriter import Rewriter
+from stress.races.tsan import find_library
 from stress.races.tsan_code import SITES_BEGIN, TsanBackEnd, site_of
 from stress.races.xsan import XsanBackEnd
-from tests.race.instruments import ROOT
+from tests.race.instruments import ROOT, run_instrument
 
 pytestmark = pytest.mark.compiled
 LIMIT_S = 300
@@ -105,10 +107,11 @@ def test_access_that_a_back_end_cannot_make_is_refused(make, line):
         Rewriter(make()).rewrite(str(llvm.parse_assembly(module_of([line]))))
 
 
-@pytest.mark.parametrize("number", [0, 1, 77, 1 << 20])
+@pytest.mark.parametrize("number", [0, 1, 77, 1 << 20, (1 << 32) - 1])
 def test_address_in_a_report_is_the_number_of_its_site(number):
     for shift in (0, 1, 7):  # Reports name an address behind the access, or in front of it.
         assert site_of(SITES_BEGIN + 16 * number + 8 - shift) == number
+    assert site_of(SITES_BEGIN + (16 << 32)) is None
     assert site_of(0x7F00_0000_0000) is None
 
 
@@ -185,3 +188,26 @@ def test_callee_is_instrumented_once_and_its_cached_code_is_not_taken():
     single, double, hits = map(int, said.split())
     assert 0 < double <= 2 * single
     assert hits == 0
+
+
+@pytest.mark.parametrize("instrument", ["tsan", "xsan"])
+def test_kept_code_says_what_new_code_says(instrument, tmp_path):
+    if instrument == "tsan" and find_library() is None:
+        pytest.skip("libtsan is missing: apt-get install libtsan2")
+    here = {"NUMBA_CACHE_DIR": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
+    names = ("stress.races.example:RACY", "stress.races.example:SOUND")
+
+    def said(*options: str) -> tuple[set[str], list[str]]:
+        code, text = run_instrument(instrument, *names, "--runs", "3", *options, **here)
+        assert code == 1
+        races = {line.split(": ", 1)[1] for line in text.splitlines() if line.startswith("race,")}
+        return races, re.findall(r"(\d+) races.* (\d+) accesses instrumented", text)
+
+    new = said()
+    assert new[0]
+    assert not list(tmp_path.rglob("*.nbc"))
+    assert said("--kept") == new
+    kept = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.nb[ci]")}
+    assert kept
+    assert said("--kept") == new
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.nb[ci]")} == kept

@@ -29,7 +29,7 @@ class Runtime:
     def __init__(self) -> None:
         self.words = np.zeros(WORDS, np.int64)
         self.shadow = np.zeros(x.shadow_words(WORDS), np.int64)
-        self.states = [x.new_state() for _ in range(PROCESSES)]
+        self.states = [np.zeros(x.STATE_WORDS, np.int64) for _ in range(PROCESSES)]
         for number, state in enumerate(self.states):
             state[x.ME], state[x.BASE] = number, self.words.ctypes.data
             state[x.BYTES], state[x.SHADOW] = self.words.nbytes, self.shadow.ctypes.data

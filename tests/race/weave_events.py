@@ -17,6 +17,7 @@ from engine.memory.pointers import pointer, shifted
 from engine.rings import spsc
 from stress.engine_model import ENGINE_MODEL
 from stress.races.scenario import Role, Scenario
+from tests.race.weave_rings import consume
 
 CAPACITY = 2
 _SLOTS = RING.words
@@ -47,25 +48,6 @@ def emit(words, table, count):
     return sent
 
 
-@njit(nogil=True)
-def take(words, count):
-    """Return how many events came, in order and once each; -1 if one did not."""
-    ring = pointer(words)
-    seen = 0
-    while seen < count:
-        head, readable = spsc.peek(ring)
-        if readable == 0:
-            pause()
-            continue
-        for sequence in range(head, head + readable):
-            slot = _SLOTS + (sequence & (CAPACITY - 1)) * EVENT_SLOT_WORDS
-            if words[slot] != 3 * seen + 1:  # Plain: the tail has published it.
-                return -1
-            seen += 1
-        spsc.release(ring, head + readable)
-    return seen
-
-
 def events(count: int = 3, worker=emit) -> Scenario:
     """Return the scenario of `count` events through a ring of CAPACITY slots."""
 
@@ -82,7 +64,7 @@ def events(count: int = 3, worker=emit) -> Scenario:
         setup=setup,
         roles={
             "worker": Role(worker, lambda: (np.zeros(TABLE.words, np.int64), count)),
-            "classifier": Role(take, lambda: (count,)),
+            "classifier": Role(consume, lambda: (0, count, EVENT_SLOT_WORDS)),
         },
         check=check,
         labels={spsc.TAIL: "tail", spsc.HEAD: "head", spsc.HEAD_SEEN: "head_seen"},

@@ -90,7 +90,7 @@ def produce_relaxed(words, first, count, batch):
 
 
 @njit(nogil=True)
-def consume(words, first, count):
+def consume(words, first, count, slot_words=1):
     """Return how many records came, in order and once each; -1 if one did not."""
     ring, slots, capacity = words[:RING_WORDS], words[RING_WORDS:], words[spsc.CAPACITY]
     seen = 0
@@ -100,7 +100,7 @@ def consume(words, first, count):
             pause()
             continue
         for sequence in range(head, head + readable):
-            if slots[sequence & (capacity - 1)] != 3 * seen + 1:
+            if slots[(sequence & (capacity - 1)) * slot_words] != 3 * seen + 1:
                 return -1
             seen += 1
         spsc.release(ring, head + readable)
