@@ -25,7 +25,7 @@ from engine.layouts import JOURNAL, NEW, RECORDER, ROW
 from engine.rings import journal
 from engine.rings.segment import Segment, segment_name
 
-BATCH_ROWS = 512
+BATCH_ROWS = 1024
 GROUP_ROWS = 16_384  # Of a Parquet group.
 ENTRY_WORDS = 4
 PLACES = 1 << 17  # Of a table of addresses: twice what is kept of them.

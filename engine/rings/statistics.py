@@ -15,8 +15,11 @@ from engine.layouts import DONE, PROCESS, RUNNING, STARTING, STATISTICS
 from engine.memory.atomics import load_acquire, store_release
 from engine.rings.segment import Segment, segment_name
 
-_COUNTERS_AT = PROCESS.index("counters_0")
-_STOP = STATISTICS.index("stop")
+# Looked up once: every step of every stage says that it is alive.
+_AT = {name: STATISTICS.index(name) for name in STATISTICS.dtype().names}
+_PROCESS_AT = {name: PROCESS.index(name) for name in PROCESS.dtype().names}
+_COUNTERS_AT = _PROCESS_AT["counters_0"]
+_STOP = _AT["stop"]
 
 
 def process_names(workers: int) -> list[str]:
@@ -50,7 +53,7 @@ class ProcessLine:
             self["state"] = STARTING
         self._spent_ns = self["cpu_ns"]  # By those before it.
         self["start_cpu_ns"] = time.process_time_ns()
-        store_release(self.words, PROCESS.index("pid"), os.getpid())
+        store_release(self.words, _PROCESS_AT["pid"], os.getpid())
         return replaces
 
     def back(self) -> None:
@@ -63,10 +66,10 @@ class ProcessLine:
         self["cpu_ns"] = self._spent_ns + time.process_time_ns()
 
     def __getitem__(self, word: str) -> int:
-        return int(load_acquire(self.words, PROCESS.index(word)))
+        return int(load_acquire(self.words, _PROCESS_AT[word]))
 
     def __setitem__(self, word: str, value: int) -> None:
-        store_release(self.words, PROCESS.index(word), value)
+        store_release(self.words, _PROCESS_AT[word], value)
 
     def values(self) -> dict[str, int]:
         """Return the process's counters by name."""
@@ -98,10 +101,10 @@ class Statistics:
         return cls(Segment.attach(segment_name(run, "statistics"), "statistics"))
 
     def __getitem__(self, word: str) -> int:
-        return int(load_acquire(self.words, STATISTICS.index(word)))
+        return int(load_acquire(self.words, _AT[word]))
 
     def __setitem__(self, word: str, value: int) -> None:
-        store_release(self.words, STATISTICS.index(word), value)
+        store_release(self.words, _AT[word], value)
 
     @property
     def stop(self) -> int:

@@ -14,7 +14,9 @@ Of what lives in shared words, a death leaves what was stored before it: that is
 is killed leaves, and not what a machine without power does.
 """
 
+import atexit
 import functools
+import os
 import random
 import signal
 import sys
@@ -32,6 +34,7 @@ from stress.races.killpoint_code import KillBackEnd
 from stress.races.scenario import Role, Scenario, compile_roles, fresh_words, load_scenario
 
 POINTS_MAX = 1_000_000
+_AGAIN = "RACES_KILLPOINT_AGAIN"  # Set where the kernels are as compiled before.
 _SHOWN = 2000  # Characters of what is wrong.
 
 
@@ -221,13 +224,15 @@ def command(names: tuple[str, ...], **given) -> None:
     """
     installed, found = hook.install(KillBackEnd(), "killpoint"), 0
     sample = Sample(given["points"], given["seconds"], given["seed"])
-    for name in names:
-        scenario = load_scenario(name)
-        killer = Killer(scenario, installed, reads=not given["writes"], here=given["here"])
+    options = {"reads": not given["writes"], "here": given["here"]}
+    scenarios = {name: load_scenario(name) for name in names}
+    killers = {name: Killer(one, installed, **options) for name, one in scenarios.items()}
+    _begin_again(installed)
+    for name, killer in killers.items():
         if len(names) > 1:
             print(f"{name}:")
         made = []
-        for role in given["victim"] or scenario.roles:
+        for role in given["victim"] or scenarios[name].roles:
             made.append(killer.kill_everywhere(role, given["double"], sample))
             print("\n".join(_told(made[-1], given["writes"], given["show"])), flush=True)
         found += sum(len(kills.wrong) for kills in made)
@@ -236,6 +241,13 @@ def command(names: tuple[str, ...], **given) -> None:
 
             print(f"kept: {keep_result('killpoint', _record(name, made))}")
     sys.exit(1 if found else 0)
+
+
+def _begin_again(installed: hook.Hook) -> None:
+    """Be a new process, once, if kernels were compiled: what that leaves makes each fork slow."""
+    if installed.modules and _AGAIN not in os.environ:
+        atexit._run_exitfuncs()  # What scenarios have made outside of memory goes.
+        os.execve(sys.executable, sys.orig_argv, os.environ | {_AGAIN: "1"})
 
 
 def _told(kills: Kills, writes: bool, show: int) -> list[str]:

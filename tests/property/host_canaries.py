@@ -16,7 +16,7 @@ HOST_CANARIES = {
     # Windows.
     "window of 30 s a cell too long": (_WINDOWS, "PANES_300 = 3, 6, 30", "PANES_300 = 6, 6, 30"),
     "cell before the one before": (_WINDOWS, "== cell - 1 else", ">= cell - 3 else"),
-    "old cell not cleared": (_WINDOWS, "        _clear(span(words, count), count)\n", ""),
+    "old cell not cleared": (_WINDOWS, "        clear(words, count)\n", ""),
     "covered since known": (
         _WINDOWS,
         "max((pane // panes - 1) * panes, known)",

@@ -27,7 +27,7 @@ from tests.unit.recording import recorded
 pytestmark = pytest.mark.skipif(not WITHOUT_JIT, reason="kernels are watched as plain Python")
 # What readers do not look at, by word: pane-end deltas and records change it at any time.
 _SENT = places.SENT_MASK << places.SENT_SHIFT | places.SEQUENCE_MASK << places.SEQUENCE_SHIFT
-POINTS = 7  # Of a batch, to kill at.
+POINTS = 5  # Of a batch, to kill at.
 UNSEEN = {
     places.PACE: places.VERSION_BITS,
     places.FLOW_KEY: places.IN_PANE,
@@ -154,7 +154,15 @@ def late(function):
     return twin
 
 
-@pytest.mark.parametrize("verb", ["mark_changing", "mark_settled", "give_row"])
+def clear_version_too(line):
+    """Clear a row as clear_row once did: for some stores its version is 0, and so even."""
+    version = line[places.PACE] & places.VERSION_BITS
+    for word in range(places.START, places.ROW_WORDS):
+        line[word] = 0
+    line[places.PACE] = version
+
+
+@pytest.mark.parametrize("verb", ["mark_changing", "mark_settled", "give_row", "clear_row"])
 def test_row_that_looks_settled_while_it_changes_is_found(verb, monkeypatch):
     import engine.flows.finish
 
@@ -163,6 +171,8 @@ def test_row_that_looks_settled_while_it_changes_is_found(verb, monkeypatch):
         monkeypatch.setattr(update, "mark_changing", lambda line: twin(line))
     elif verb == "give_row":
         monkeypatch.setattr(engine.flows.finish, verb, late(pools.give_row))
+    elif verb == "clear_row":
+        monkeypatch.setattr(update, verb, clear_version_too)
     else:
         monkeypatch.setattr(update, verb, lambda line: None)
     with pytest.raises(TornError):
@@ -197,7 +207,7 @@ def killed_and_recovered(memory, records, source) -> int:
 def test_what_readers_copy_is_taken_back_only_while_a_version_is_odd():
     source, memory = random.Random(7), Memory()
     kills = sum(killed_and_recovered(memory, records, source) for records in batches())
-    assert kills > 100
+    assert kills > 60
 
 
 def test_row_of_a_dead_batch_is_forgotten_version_last(monkeypatch):
