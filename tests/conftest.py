@@ -70,7 +70,17 @@ def test_data() -> Path:
 def new_run() -> Callable[[], str]:
     """Return a function that returns a name of a run, and so of segments, that nobody else has."""
     numbers = itertools.count()
-    return lambda: f"t{_worker()}p{os.getpid():x}n{next(numbers):x}"
+    return lambda: f"{_our_prefix().removeprefix(PREFIX)}{next(numbers):x}"
+
+
+def _our_prefix() -> str:
+    """Return what the names begin with that new_run has made in this process."""
+    return f"{PREFIX}t{_worker()}p{os.getpid():x}n"
+
+
+def _is_of_other_tests(name: str) -> bool:
+    """Return whether new_run made a name in another process; a run's own is hexadecimal."""
+    return name.startswith(f"{PREFIX}t") and not name.startswith(_our_prefix())
 
 
 def _names() -> set[str]:
@@ -84,24 +94,24 @@ def no_segment_outlives_its_test() -> Iterator[None]:
     yield
     left = _names() - before
     if left:
-        ours = f"{PREFIX}t{_worker()}p{os.getpid():x}n"
         leaked = [
             found.name
             for found in find_segments()
             if found.name in left
-            and (found.owner_pid == os.getpid() or found.name.startswith(ours))
+            and (found.owner_pid == os.getpid() or found.name.startswith(_our_prefix()))
         ]
         assert not leaked, f"the test left segments behind: {', '.join(sorted(leaked))}"
 
 
 @pytest.fixture(autouse=True, scope="session")
 def no_stale_segment_outlives_the_session() -> Iterator[None]:
-    """Fail the session that leaves segments of dead processes."""
+    """Fail the session that leaves segments of dead processes; other sessions see to theirs."""
     before = _names()
     yield
     deadline_s = time.monotonic() + STALE_GRACE_S
     while True:
-        stale = {found.name for found in find_segments() if not found.live} - before
+        dead = {found.name for found in find_segments() if not found.live} - before
+        stale = {name for name in dead if not _is_of_other_tests(name)}
         if not stale or time.monotonic() > deadline_s:
             break
     assert not stale, f"processes died and left segments behind: {', '.join(sorted(stale))}"
