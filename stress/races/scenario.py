@@ -90,7 +90,9 @@ def compile_roles(scenario: Scenario, names: Collection[str] | None = None) -> N
     for name, role in (*scenario.roles.items(), *scenario.recovery.items()):
         wanted = names is None or name in names
         if wanted and isinstance(role.kernel, Dispatcher):
-            role.kernel.compile(tuple(numba.typeof(one) for one in (words, *role.arguments())))
+            kinds = [numba.typeof(one) for one in (words, *role.arguments())]
+            _, kinds = role.kernel.fold_argument_types(kinds, {})  # Those with defaults too.
+            role.kernel.compile(kinds)
     if scenario.prepare is not None:
         scenario.prepare()
 

@@ -213,7 +213,8 @@ def look_for_races(scenario: Scenario, installed: hook.Hook, runs: int = RUNS) -
     for _ in range(runs):
         words[:], shadow[:] = fresh_words(scenario), 0
         outcomes = _run_roles(scenario, back_end, words, shadow)
-        one = races_in(shadow, names, lambda process, number: installed.site(number))
+        sites = installed.table()
+        one = races_in(shadow, names, lambda process, number, t=sites: t.get(number, "?"))
         found.races += one.races
         found.accesses += one.accesses
         bad = [f"{name} {text}" for name, out in outcomes.items() if (text := out.trouble)]
