@@ -4,7 +4,7 @@ import subprocess
 from pathlib import Path
 
 HANG_S = 90
-LARGE, DISK = "1g", "2m"
+LARGE, DISK = "1g", "1400k"
 _SCRIPT = """
 mount -t tmpfs -o size=$1 tmpfs /dev/shm && mkdir -p "$3" && mount -t tmpfs -o size=$2 tmpfs "$3" &&
 echo ready && exec sleep infinity
