@@ -1,6 +1,7 @@
 """python -m stress: the instruments, and the engine put to the test."""
 
 import importlib
+import sys
 
 import click
 
@@ -30,5 +31,16 @@ def main() -> None:
     """Find races, crash processes, flood the engine."""
 
 
+def _run() -> None:
+    """Run the command line; say what to install where a package of the tests is missing."""
+    try:
+        main(prog_name="python -m stress")
+    except ModuleNotFoundError as error:
+        sys.exit(
+            f"stress: package {error.name!r} is missing: the instruments need what the tests need; "
+            "set it up with tools/test --quick, or pip install -e '.[lake,test,train]'"
+        )
+
+
 if __name__ == "__main__":
-    main(prog_name="python -m stress")
+    _run()
