@@ -53,7 +53,7 @@ class Worker:
             plan.files, arena, plan.separate, plan.config.payload_is_copied
         )
         self._arrays = shard_arrays(table, events, packets, line.counters, self._sources.addresses)
-        self._busy_records = min(BUSY_RECORDS, packets.capacity // 4)
+        self._busy_records = max(1, min(BUSY_RECORDS, packets.capacity // 4))
 
     def recover(self) -> int:
         """Take a dead worker's place; return how many packets of its last batch come again."""

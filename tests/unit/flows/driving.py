@@ -76,7 +76,13 @@ def control(kind: int, time: int, reference: int = 0) -> np.ndarray:
 class Shard:
     """A worker with a table of `rows` rows. References count up by themselves."""
 
-    def __init__(self, rows: int = 64, event_capacity: int = 1 << 12, **changed: object) -> None:
+    def __init__(
+        self,
+        rows: int = 64,
+        event_capacity: int = 1 << 12,
+        packet_slots: int = 1 << 10,
+        **changed: object,
+    ) -> None:
         """`changed`: settings, as flow_idle_timeout="5 s"."""
         dotted = {name.replace("_", ".", 1): value for name, value in changed.items()}
         config = with_settings(Config(), {"engine.workers": 1, "flow.max_flows": rows} | dotted)
@@ -85,7 +91,7 @@ class Shard:
         self.table = np.zeros(shape.words, np.int64)
         settings = {"hash_key": (1, 2), "separate": False, "facts": True}
         initialise(self.table, config, shape, settings)
-        self.packets = PrivateRing(1 << 10, PACKET.size_bytes, 1 << 10)
+        self.packets = PrivateRing(packet_slots, PACKET.size_bytes, packet_slots)
         self.ring = PrivateRing(event_capacity, EVENT_SLOT_BYTES)
         self.line = PrivateLine([counter.name for counter in WORKER])
         plan = RunPlan("private", config, ("none",), (1, 2), 1, files=_FILES)

@@ -29,8 +29,9 @@ def fill(shard: Shard, count: int) -> None:
         shard.put(packet(START + number, 1))
 
 
-def test_step_without_packets_is_idle_and_changes_nothing():
-    shard = Shard()
+@pytest.mark.parametrize("slots", [2, 4, 1024])
+def test_step_without_packets_is_idle_and_changes_nothing(slots):
+    shard = Shard(packet_slots=slots)
     before = shard.table.copy()
     assert shard.worker.step() == IDLE
     assert np.array_equal(before, shard.table)
